@@ -1,0 +1,209 @@
+import type { Fields } from '../istio/json.ts'
+import { isCleanUp, isHousekeeping } from './change.ts'
+import type { NamespaceLabels } from './facts.ts'
+import {
+  compareFindings,
+  comparePaths,
+  compareText,
+  type EnforcementAction,
+  type Finding,
+  type Malformed,
+  type NotJudged,
+  type RuleError,
+  type Verdict,
+} from './finding.ts'
+import { type Inventory, namespaceLabels } from './inventory.ts'
+import { formatPath } from './path.ts'
+import type { ChosenRule, Policy } from './policy.ts'
+import type { Review } from './review.ts'
+import { fillSlots, type Place, type Rule, type Subject, type Tools } from './rule.ts'
+import { printable, shorten } from './text.ts'
+import { decide, type Evidence } from './verdict.ts'
+
+/** Where the rules are documented; a rule's anchor is its id. */
+export const docsBase = 'https://sallyport.dev/rules'
+
+/** What came out of judging one review. */
+export interface Evaluation extends Evidence {
+  readonly verdict: Verdict
+}
+
+const nothing: Evidence = { findings: [], notJudged: [], ruleErrors: [], malformed: [] }
+
+/** Longest text of a slot in runes; longer ones are shortened in the middle. */
+const slotLimit = 160
+
+/**
+ * Judges one review with every rule of the policy that judges its kind, in the state of the inventory after the request,
+ * and returns findings (all of them, sorted), what could not be judged, rule errors and the verdict.
+ *
+ * On an UPDATE the old object is judged in the state before; a finding it already had (by rule, message and value, as
+ * often as it had it) is marked preexisting. Never throws on input; a rule that throws becomes a rule error.
+ */
+export function evaluate(review: Review, policy: Policy, inventory: Inventory, now: number): Evaluation {
+  if (isHousekeeping(review) || isCleanUp(review, inventory)) return { ...nothing, verdict: 'allow' }
+  const evidence = judgeChange(review, policy, inventory, now)
+  const findings = evidence.findings.map(finding => {
+    const exemption = policy.findExemption(finding, review, inventory, now)
+    return exemption === undefined ? finding : { ...finding, exemption }
+  })
+  const sorted: Evidence = {
+    findings: findings.sort(compareFindings),
+    notJudged: evidence.notJudged.toSorted(compareGaps),
+    ruleErrors: evidence.ruleErrors,
+    malformed: evidence.malformed.toSorted((a, b) => comparePaths(a.path, b.path)),
+  }
+  return { ...sorted, verdict: decide(sorted) }
+}
+
+function judgeChange(review: Review, policy: Policy, inventory: Inventory, now: number): Evidence {
+  const { object, oldObject, ref } = review
+  if (review.operation === 'DELETE') {
+    return oldObject === undefined
+      ? nothing
+      : judge({ ...review, object: oldObject, oldObject: undefined }, policy, inventory.without(ref), now)
+  }
+  if (object === undefined) return nothing
+  const after = judge({ ...review, object }, policy, inventory.with(ref, object), now)
+  if (review.operation !== 'UPDATE' || oldObject === undefined) return after
+  if (after.findings.length === 0 && after.notJudged.length === 0) return after
+  const earlier = { ...review, object: oldObject, oldObject: undefined }
+  const before = judge(earlier, policy, inventory.with(ref, oldObject), now)
+  return markPreexisting(after, before)
+}
+
+function markPreexisting(after: Evidence, before: Evidence): Evidence {
+  const had = new Map<string, number>()
+  for (const finding of before.findings) had.set(identity(finding), (had.get(identity(finding)) ?? 0) + 1)
+  const places = new Set(before.findings.map(place))
+  const findings = after.findings
+    .toSorted((a, b) => Number(places.has(place(b))) - Number(places.has(place(a))))
+    .map((finding): Finding => {
+      const left = had.get(identity(finding)) ?? 0
+      if (left === 0) return finding
+      had.set(identity(finding), left - 1)
+      return { ...finding, preexisting: true }
+    })
+  const gaps = new Set(before.notJudged.map(gapIdentity))
+  const notJudged = after.notJudged.map(
+    (gap): NotJudged => (gap.onUnknown === 'deny' && gaps.has(gapIdentity(gap)) ? { ...gap, onUnknown: 'warn' } : gap),
+  )
+  return { ...after, findings, notJudged }
+}
+
+function identity(finding: Finding): string {
+  return JSON.stringify([finding.rule, finding.message, finding.value])
+}
+
+function place(finding: Finding): string {
+  return `${identity(finding)} ${formatPath(finding.path)}`
+}
+
+function gapIdentity(gap: NotJudged): string {
+  return JSON.stringify([gap.rule, gap.unknown])
+}
+
+function compareGaps(a: NotJudged, b: NotJudged): number {
+  return compareText(a.rule, b.rule) || comparePaths(a.path, b.path) || compareText(a.unknown, b.unknown)
+}
+
+/** A review of which one object is judged: the new one, on DELETE the old one. */
+type Judged = Review & { readonly object: Fields }
+
+function judge(review: Judged, policy: Policy, inventory: Inventory, now: number): Evidence {
+  const namespace = review.kind === 'Namespace' ? review.ref.name : review.ref.namespace
+  const labels = namespace === '' ? undefined : namespaceLabels(inventory, namespace)
+  const subject: Subject = {
+    kind: review.kind,
+    ref: review.ref,
+    object: review.object,
+    oldObject: review.oldObject,
+    operation: review.operation,
+    subresource: review.subresource,
+    phase: review.phase,
+    namespaceClass: policy.facts.namespaces.classOf(namespace, labels),
+    namespaceLabels: labels,
+    requester: review.requester,
+  }
+  const bench = new Bench(subject, policy, inventory, now)
+  for (const chosen of policy.rulesFor(review.kind)) {
+    if (applies(chosen.rule, subject)) bench.run(chosen, namespace, labels)
+  }
+  return bench
+}
+
+function applies(rule: Rule, subject: Subject): boolean {
+  return (
+    rule.operations.includes(subject.operation) &&
+    rule.phases.includes(subject.phase) &&
+    rule.classes.includes(subject.namespaceClass)
+  )
+}
+
+/** Where one object is judged: runs rules and collects what they say. */
+class Bench implements Evidence {
+  readonly findings: Finding[] = []
+  readonly notJudged: NotJudged[] = []
+  readonly ruleErrors: RuleError[] = []
+  readonly malformed: Malformed[] = []
+  readonly #subject: Subject
+  readonly #policy: Policy
+  readonly #inventory: Inventory
+  readonly #now: number
+
+  constructor(subject: Subject, policy: Policy, inventory: Inventory, now: number) {
+    this.#subject = subject
+    this.#policy = policy
+    this.#inventory = inventory
+    this.#now = now
+  }
+
+  run(chosen: ChosenRule, namespace: string, labels: NamespaceLabels): void {
+    const { rule, params, onUnknown } = chosen
+    const actionOf = (message: string): EnforcementAction => chosen.actionOf(message, namespace, labels)
+    const strongest = strongestAction(Object.keys(rule.messages).map(actionOf))
+    if (strongest === 'off') return
+    const tools: Tools<string, unknown> = {
+      facts: this.#policy.facts,
+      params,
+      inventory: this.#inventory,
+      now: this.#now,
+      report: (message, at) => this.#report(rule, message, actionOf(message), at),
+      notJudged: (path, unknown, fix) => this.notJudged.push({ rule: rule.id, path, unknown, fix, onUnknown }),
+      malformed: (path, why) => this.malformed.push({ rule: rule.id, path, why }),
+    }
+    try {
+      rule.check(this.#subject, tools)
+    } catch (cause) {
+      this.ruleErrors.push({ rule: rule.id, enforcementAction: strongest, cause })
+    }
+  }
+
+  #report(rule: Rule, id: string, enforcementAction: EnforcementAction, at: Place): void {
+    const message = rule.messages[id]
+    if (message === undefined) throw new Error(`rule ${rule.id} has no message ${id}`)
+    if (enforcementAction === 'off') return
+    const value = at.value ?? ''
+    const slots = Object.fromEntries(
+      Object.entries({ value, ...at.slots }).map(([name, text]) => [name, printable(shorten(text, slotLimit))]),
+    )
+    this.findings.push({
+      rule: rule.id,
+      message: id,
+      severity: message.severity,
+      enforcementAction,
+      path: at.path,
+      value,
+      why: fillSlots(message.why, slots),
+      fix: fillSlots(message.fix, slots),
+      docs: `${docsBase}#${rule.id}`,
+      threats: message.threats,
+    })
+  }
+}
+
+const strength: readonly EnforcementAction[] = ['deny', 'warn', 'dryrun']
+
+function strongestAction(actions: readonly EnforcementAction[]): EnforcementAction {
+  return strength.find(action => actions.includes(action)) ?? 'off'
+}

@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto'
+import { dig, type Fields, field, list, text } from '../istio/json.ts'
+import { podTemplateOf } from '../istio/workload.ts'
+import type { ExemptionMark, Finding } from './finding.ts'
+import type { Inventory } from './inventory.ts'
+import { groupOf, type Kind, kindOf } from './kind.ts'
+import { matchesPattern, type Path, type PatternSegment } from './path.ts'
+import type { FindExemption } from './policy.ts'
+import type { Requester, Review } from './review.ts'
+
+/** Any name or any namespace, said explicitly. */
+export const any = '*'
+
+/** A recorded, scoped, expiring permission to deviate. */
+export interface Exemption extends ExemptionMark {
+  readonly rule: string
+  /** An object is reached itself; a workload is reached with the pods that its controllers make for it. */
+  readonly reach: 'object' | 'workload'
+  readonly kind: Kind
+  /** Exact, or `*`. */
+  readonly namespace: string
+  /** Exact, or `*`. */
+  readonly objectName: string
+  /** What is permitted: one value at one path (of a workload: of its pods), or a whole spec by its digest. */
+  readonly permits:
+    | { readonly path: readonly PatternSegment[]; readonly value: string }
+    | { readonly specDigest: string }
+  /** The first moment it no longer holds, milliseconds since the epoch. */
+  readonly expiresAt: number
+}
+
+/** The controller accounts that make the children of a kind: `kube-controller-manager` alone, or one account each. */
+const controllers: Readonly<Record<Kind, string>> = {
+  'Deployment.apps': 'deployment-controller',
+  'ReplicaSet.apps': 'replicaset-controller',
+  'StatefulSet.apps': 'statefulset-controller',
+  'DaemonSet.apps': 'daemon-set-controller',
+  'Job.batch': 'job-controller',
+  'CronJob.batch': 'cronjob-controller',
+  ReplicationController: 'replication-controller',
+}
+
+/** Longest owner chain that Kubernetes' own controllers make: CronJob → Job → Pod, Deployment → ReplicaSet → Pod. */
+const longestChain = 3
+
+/** Returns a look-up over the exemptions whose cost does not grow with their number. */
+export function indexExemptions(exemptions: readonly Exemption[]): FindExemption {
+  const index = new Map<string, Exemption[]>()
+  for (const exemption of exemptions) {
+    const key = keyOf(exemption.rule, exemption.kind, exemption.namespace, exemption.objectName)
+    index.set(key, [...(index.get(key) ?? []), exemption])
+  }
+  const named = (rule: string, kind: Kind, namespace: string, name: string): Exemption[] =>
+    [
+      keyOf(rule, kind, namespace, name),
+      keyOf(rule, kind, namespace, any),
+      keyOf(rule, kind, any, name),
+      keyOf(rule, kind, any, any),
+    ].flatMap(key => index.get(key) ?? [])
+
+  return (finding, review, inventory, now) => {
+    if (index.size === 0) return undefined
+    const { ref } = review
+    const own = named(finding.rule, review.kind, ref.namespace, ref.name)
+    const owned = ownersOf(review, inventory).flatMap(owner =>
+      named(finding.rule, owner.kind, ref.namespace, owner.name).filter(exemption => exemption.reach === 'workload'),
+    )
+    return [...own, ...owned].find(exemption => now < exemption.expiresAt && permits(exemption, finding, review))
+  }
+}
+
+function keyOf(rule: string, kind: Kind, namespace: string, name: string): string {
+  return `${rule} ${kind} ${namespace} ${name}`
+}
+
+function permits(exemption: Exemption, finding: Finding, review: Review): boolean {
+  const object = review.object ?? review.oldObject
+  if ('specDigest' in exemption.permits) return specDigest(object) === exemption.permits.specDigest
+  const path = exemption.reach === 'workload' ? podPath(review.kind, object, finding.path) : finding.path
+  return exemption.permits.value === finding.value && matchesPattern(exemption.permits.path, path)
+}
+
+/** Returns the path as seen from the pod inside a template; unchanged where the object holds none. */
+function podPath(kind: Kind, object: unknown, path: Path): Path {
+  const root = podTemplateOf(kind, object)?.root ?? []
+  return root.every((segment, i) => path[i] === segment) ? path.slice(root.length) : path
+}
+
+/** An owner that really exists. */
+interface Owner {
+  readonly kind: Kind
+  readonly name: string
+}
+
+/**
+ * Returns the owners of the judged object, nearest first, as far as each exists in the inventory with the uid that the
+ * reference names, and the request comes from the controller that makes such children. References alone prove nothing:
+ * anybody may write them, and the API server does not check them.
+ */
+function ownersOf(review: Review, inventory: Inventory): readonly Owner[] {
+  const owners: Owner[] = []
+  let child: unknown = review.object ?? review.oldObject
+  for (let depth = 0; depth < longestChain; depth++) {
+    const owner = controllerOf(child, review.ref.namespace, inventory)
+    if (owner === undefined) break
+    if (depth === 0 && !isMadeBy(review.requester, owner.kind)) break
+    owners.push({ kind: owner.kind, name: owner.name })
+    child = owner.object
+  }
+  return owners
+}
+
+function controllerOf(
+  child: unknown,
+  namespace: string,
+  inventory: Inventory,
+): (Owner & { readonly object: Fields }) | undefined {
+  for (const reference of list(dig(child, 'metadata', 'ownerReferences'))) {
+    const kindName = text(field(reference, 'kind'))
+    const name = text(field(reference, 'name'))
+    const uid = text(field(reference, 'uid'))
+    if (field(reference, 'controller') !== true || kindName === undefined || name === undefined) continue
+    const kind = kindOf(groupOf(text(field(reference, 'apiVersion')) ?? ''), kindName)
+    const object = inventory.find(kind, namespace, name)
+    if (object !== undefined && uid !== undefined && dig(object, 'metadata', 'uid') === uid)
+      return { kind, name, object }
+  }
+  return undefined
+}
+
+function isMadeBy(requester: Requester | undefined, owner: Kind): boolean {
+  if (requester === undefined) return true
+  const controller = controllers[owner]
+  return (
+    controller !== undefined &&
+    (requester.username === 'system:kube-controller-manager' ||
+      requester.username === `system:serviceaccount:kube-system:${controller}`)
+  )
+}
+
+/**
+ * Returns `sha256:…` over the object's `spec` in canonical JSON (keys sorted), or undefined where it has none or is
+ * nested too deep to be written out.
+ */
+export function specDigest(object: unknown): string | undefined {
+  const spec = field(object, 'spec')
+  if (spec === undefined) return undefined
+  try {
+    return `sha256:${createHash('sha256').update(canonicalJson(spec)).digest('hex')}`
+  } catch {
+    return undefined
+  }
+}
+
+/** Returns JSON with the keys of every object sorted, so that equal values give equal text. Throws on deep nesting. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  )
+}

@@ -1,0 +1,131 @@
+import { type Fields, field, stringMap } from '../istio/json.ts'
+import type { NamespaceLabels } from './facts.ts'
+import { type Kind, kindOf, type ObjectRef, refOf } from './kind.ts'
+
+/** The read-only set of objects that a rule may consult: the state of the mesh as far as it is known. */
+export interface Inventory {
+  /** Returns true where absence of an object of this kind means that there is none; false where it is unknown. */
+  knows(kind: Kind): boolean
+  /** Returns the object, or undefined. Cluster-scoped objects have an empty namespace. */
+  find(kind: Kind, namespace: string, name: string): Fields | undefined
+  /** Returns the objects of a kind, of one namespace where given, in order of namespace and name. */
+  list(kind: Kind, namespace?: string): readonly Fields[]
+  /** Returns this state with the object added or replaced; the original is unchanged. */
+  with(ref: ObjectRef, object: Fields): Inventory
+  /** Returns this state without the object; the original is unchanged. */
+  without(ref: ObjectRef): Inventory
+}
+
+type Shelf = ReadonlyMap<string, ReadonlyMap<string, Fields>>
+
+/** An inventory of given objects. Later objects replace earlier ones of the same kind, namespace and name. */
+export function inventoryOf(objects: Iterable<Fields>, knownKinds: Iterable<Kind> | 'all' = []): Inventory {
+  const shelves = new Map<Kind, Map<string, Map<string, Fields>>>()
+  for (const object of objects) {
+    const ref = refOf(object)
+    const kind = kindOf(ref.group, ref.kind)
+    const shelf = shelves.get(kind) ?? new Map<string, Map<string, Fields>>()
+    shelves.set(kind, shelf)
+    const row = shelf.get(ref.namespace) ?? new Map<string, Fields>()
+    shelf.set(ref.namespace, row)
+    row.set(ref.name, object)
+  }
+  const known = knownKinds === 'all' ? 'all' : new Set([...knownKinds, ...shelves.keys()])
+  return new Snapshot(shelves, known)
+}
+
+class Snapshot implements Inventory {
+  readonly #shelves: ReadonlyMap<Kind, Shelf>
+  readonly #known: ReadonlySet<Kind> | 'all'
+
+  constructor(shelves: ReadonlyMap<Kind, Shelf>, known: ReadonlySet<Kind> | 'all') {
+    this.#shelves = shelves
+    this.#known = known
+  }
+
+  knows(kind: Kind): boolean {
+    return this.#known === 'all' || this.#known.has(kind)
+  }
+
+  find(kind: Kind, namespace: string, name: string): Fields | undefined {
+    return this.#shelves.get(kind)?.get(namespace)?.get(name)
+  }
+
+  list(kind: Kind, namespace?: string): readonly Fields[] {
+    const shelf = this.#shelves.get(kind)
+    if (shelf === undefined) return []
+    const namespaces = namespace === undefined ? [...shelf.keys()].sort() : [namespace]
+    return namespaces.flatMap(name => sortedValues(shelf.get(name)))
+  }
+
+  with(ref: ObjectRef, object: Fields): Inventory {
+    return new Overlay(this, ref, object)
+  }
+
+  without(ref: ObjectRef): Inventory {
+    return new Overlay(this, ref, undefined)
+  }
+}
+
+/** One object more or less over another inventory, so that judging a request copies nothing. */
+class Overlay implements Inventory {
+  readonly #base: Inventory
+  readonly #ref: ObjectRef
+  readonly #kind: Kind
+  readonly #object: Fields | undefined
+
+  constructor(base: Inventory, ref: ObjectRef, object: Fields | undefined) {
+    this.#base = base
+    this.#ref = ref
+    this.#kind = kindOf(ref.group, ref.kind)
+    this.#object = object
+  }
+
+  knows(kind: Kind): boolean {
+    return this.#base.knows(kind)
+  }
+
+  find(kind: Kind, namespace: string, name: string): Fields | undefined {
+    if (this.#is(kind, namespace, name)) return this.#object
+    return this.#base.find(kind, namespace, name)
+  }
+
+  list(kind: Kind, namespace?: string): readonly Fields[] {
+    const base = this.#base.list(kind, namespace)
+    if (kind !== this.#kind || (namespace !== undefined && namespace !== this.#ref.namespace)) return base
+    const kept = base.filter(object => {
+      const ref = refOf(object)
+      return !this.#is(kind, ref.namespace, ref.name)
+    })
+    if (this.#object === undefined) return kept
+    const index = kept.findIndex(object => isAfter(refOf(object), this.#ref))
+    return index < 0 ? [...kept, this.#object] : kept.toSpliced(index, 0, this.#object)
+  }
+
+  with(ref: ObjectRef, object: Fields): Inventory {
+    return new Overlay(this, ref, object)
+  }
+
+  without(ref: ObjectRef): Inventory {
+    return new Overlay(this, ref, undefined)
+  }
+
+  #is(kind: Kind, namespace: string, name: string): boolean {
+    return kind === this.#kind && namespace === this.#ref.namespace && name === this.#ref.name
+  }
+}
+
+function sortedValues(row: ReadonlyMap<string, Fields> | undefined): Fields[] {
+  if (row === undefined) return []
+  return [...row.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object)
+}
+
+function isAfter(a: ObjectRef, b: ObjectRef): boolean {
+  return a.namespace === b.namespace ? a.name > b.name : a.namespace > b.namespace
+}
+
+/** Returns the labels of a namespace, or undefined where its object is not in the inventory. */
+export function namespaceLabels(inventory: Inventory, name: string): NamespaceLabels {
+  const namespace = inventory.find('Namespace', '', name)
+  return namespace === undefined ? undefined : stringMap(field(field(namespace, 'metadata'), 'labels'))
+}

@@ -1,0 +1,49 @@
+import { dig, text } from '../istio/json.ts'
+
+/**
+ * A Kubernetes kind with its group inside and without its version: `Pod`, `Deployment.apps`,
+ * `Gateway.networking.istio.io`. Istio's `Gateway` and the Gateway API's are two kinds.
+ */
+export type Kind = string
+
+/** Names an object: `group` is empty for the core group, `namespace` is empty for cluster-scoped objects. */
+export interface ObjectRef {
+  readonly group: string
+  readonly kind: string
+  readonly namespace: string
+  readonly name: string
+}
+
+/** Kinds whose bare name two groups share; their group is shown to people. */
+const shared: ReadonlySet<string> = new Set(['Gateway', 'Service'])
+
+/** Returns the kind of a group and a kind name. */
+export function kindOf(group: string, kind: string): Kind {
+  return group === '' ? kind : `${kind}.${group}`
+}
+
+/** Returns the group of an `apiVersion`: `networking.istio.io/v1` → `networking.istio.io`, `v1` → empty. */
+export function groupOf(apiVersion: string): string {
+  const slash = apiVersion.indexOf('/')
+  return slash < 0 ? '' : apiVersion.slice(0, slash)
+}
+
+/** Returns the ref of an object by what it says of itself; missing parts are empty. */
+export function refOf(object: unknown): ObjectRef {
+  return {
+    group: groupOf(text(dig(object, 'apiVersion')) ?? ''),
+    kind: text(dig(object, 'kind')) ?? '',
+    namespace: text(dig(object, 'metadata', 'namespace')) ?? '',
+    name: text(dig(object, 'metadata', 'name')) ?? '',
+  }
+}
+
+/**
+ * Returns the ref as people read it: `ServiceEntry shop/stripe`; where two groups share the kind, the group is shown
+ * too: `Gateway.networking.istio.io shop/web`. A name that is not yet generated shows as `(generated)`.
+ */
+export function formatRef(ref: ObjectRef): string {
+  const kind = shared.has(ref.kind) ? kindOf(ref.group, ref.kind) : ref.kind
+  const name = ref.name === '' ? '(generated)' : ref.name
+  return ref.namespace === '' ? `${kind} ${name}` : `${kind} ${ref.namespace}/${name}`
+}

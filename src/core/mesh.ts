@@ -1,0 +1,66 @@
+import { revisionLabel } from '../istio/injection.ts'
+import { dig, type Fields, text } from '../istio/json.ts'
+import { type MeshConfig, type OutboundMode, outboundMode, readMeshConfig } from '../istio/meshconfig.ts'
+import type { Result } from '../istio/result.ts'
+import { labelsOf } from '../istio/workload.ts'
+import type { Facts } from './facts.ts'
+import type { Inventory } from './inventory.ts'
+
+/** Returns true for the ConfigMap `istio`, or `istio-<revision>` by its label, in which a control plane reads its mesh. */
+export function isMeshConfigMap(configMap: unknown, rootNamespace: string): boolean {
+  const name = text(dig(configMap, 'metadata', 'name'))
+  if (text(dig(configMap, 'metadata', 'namespace')) !== rootNamespace || name === undefined) return false
+  const revision = labelsOf(configMap).get(revisionLabel)
+  return name === 'istio' || (revision !== undefined && name === `istio-${revision}`)
+}
+
+/** What a mesh ConfigMap was read as; an inventory hands out the same object for as long as it is unchanged. */
+const readings = new WeakMap<Fields, Result<MeshConfig>>()
+
+/** Returns the mesh configuration in a mesh ConfigMap; without the key `mesh` Istio's defaults hold. */
+export function readMeshConfigMap(configMap: Fields): Result<MeshConfig> {
+  const known = readings.get(configMap)
+  if (known !== undefined) return known
+  const read = readMeshConfig(text(dig(configMap, 'data', 'mesh')) ?? '')
+  readings.set(configMap, read)
+  return read
+}
+
+/** Returns the mesh ConfigMaps of the inventory, one for each control plane. */
+function meshConfigMaps(facts: Facts, inventory: Inventory): readonly Fields[] {
+  const root = facts.mesh.rootNamespace
+  return inventory.list('ConfigMap', root).filter(configMap => isMeshConfigMap(configMap, root))
+}
+
+/** Returns what `exportTo` means where a ServiceEntry has none; undefined where the mesh configuration says nothing. */
+export function defaultServiceExportTo(facts: Facts, inventory: Inventory): readonly string[] | undefined {
+  for (const configMap of meshConfigMaps(facts, inventory)) {
+    const read = readMeshConfigMap(configMap)
+    if (read.ok && read.value.defaultServiceExportTo !== undefined) return read.value.defaultServiceExportTo
+  }
+  return undefined
+}
+
+/**
+ * Returns the outbound mode of the mesh: that of the mesh ConfigMaps in the inventory (with several revisions the one
+ * that lets most through), else what the policy says; undefined where neither tells.
+ */
+export function meshMode(facts: Facts, inventory: Inventory): OutboundMode | undefined {
+  return modeInInventory(facts, inventory) ?? facts.mesh.outboundTrafficPolicy
+}
+
+function modeInInventory(facts: Facts, inventory: Inventory): OutboundMode | undefined {
+  const modes = meshConfigMaps(facts, inventory).map(configMap => {
+    const read = readMeshConfigMap(configMap)
+    return read.ok ? outboundMode(read.value) : undefined
+  })
+  return modes.find(mode => mode !== 'REGISTRY_ONLY') ?? modes[0]
+}
+
+/** Returns where policy and inventory differ about a fact, one line each: the inventory wins, its operator should know. */
+export function differences(facts: Facts, inventory: Inventory): readonly string[] {
+  const stated = facts.mesh.outboundTrafficPolicy
+  const found = modeInInventory(facts, inventory)
+  if (stated === undefined || found === undefined || stated === found) return []
+  return [`policy says mesh.outboundTrafficPolicy ${stated}, the mesh configuration says ${found}: the latter counts`]
+}

@@ -1,0 +1,59 @@
+const unprintable = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]/gu
+
+/**
+ * Returns the text with control characters, bidirectional overrides and lone surrogates written as `\u….`: names and
+ * values of judged objects reach terminals and logs that people trust.
+ */
+export function printable(text: string): string {
+  return text.replace(unprintable, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+/** Returns the text, or its two ends around `…` where it is longer than `limit` characters. */
+export function shorten(text: string, limit: number): string {
+  const runes = [...text]
+  if (runes.length <= limit) return text
+  const head = Math.ceil((limit - 1) / 2)
+  return `${runes.slice(0, head).join('')}…${runes.slice(runes.length - (limit - 1 - head)).join('')}`
+}
+
+/** Returns the items as prose: `a`, `a and b`, `a, b and c`; an empty list is `none`. */
+export function enumerate(items: readonly string[], word: 'and' | 'or' = 'and'): string {
+  if (items.length === 0) return 'none'
+  if (items.length === 1) return items[0] ?? ''
+  return `${items.slice(0, -1).join(', ')} ${word} ${items.at(-1)}`
+}
+
+/** Returns the one of `candidates` that is nearest to `word` by edit distance, if near enough to be a slip of the pen. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined
+  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1
+  for (const candidate of candidates) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
+    if (distance < bestDistance) {
+      best = candidate
+      bestDistance = distance
+    }
+  }
+  return best
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, substitution))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}
+
+/** Returns a JSON value as a short text: scalars as they are, `a list` and `a mapping` for the rest. Never throws. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return value
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object' && value !== null) return 'a mapping'
+  return String(value)
+}

@@ -1,0 +1,143 @@
+import type { CST } from 'yaml'
+
+/** One fault of a text, at an offset of it: a clause that says what, and where there is one, the way out. */
+export interface TextFault {
+  readonly offset: number
+  readonly what: string
+  readonly fix?: string
+}
+
+interface Place {
+  /** Inside brackets, where tabs and line breaks are free. */
+  readonly flow: boolean
+  /** A token may start here, so that a tab would be indentation. */
+  readonly fresh: boolean
+  /** A tag or an anchor may stand here. */
+  readonly properties: boolean
+}
+
+const tabs = 'a tab stands where only spaces may'
+const ambiguous = 'quote the text, or write it more plainly'
+const tagForm = /^!!(?:str|int|float|bool|null|binary|map|seq)$/
+const nameForm = /^[&*][A-Za-z0-9_-]+$/
+// A solidus and halves of surrogate pairs are no escapes of YAML 1.1; an escaped line break before an empty line folds
+// differently. The first group passes over escaped backslashes.
+const oddEscape = /(?:^|[^\\])(?:\\\\)*\\(?:\/|u[dD][89a-fA-F]|U0000[dD][89a-fA-F]|\n[ \t]*\n)/
+// Tabs in the indentation, text at column 1, and a last line of blanks alone (at the end of a file).
+const oddBlock = /^(?: *\n)*(?: *\t|[^ \n])|(?:^|\n) +$/
+
+/**
+ * Returns the faults of spelling for which a text is refused because YAML 1.2, which the parser knows, and YAML 1.1,
+ * which Go reads, understand it differently (or Go not at all). What remains is read alike by both: a differential test
+ * against Go's readers holds that, and was how this list was found.
+ */
+export function dialectFaults(tokens: readonly CST.Token[], text: string): readonly TextFault[] {
+  const faults: TextFault[] = []
+  const todo: { token: CST.Token; flow: boolean }[] = []
+
+  function refuse({ offset }: { readonly offset: number }, what: string, fix = ambiguous): void {
+    faults.push({ offset, what, fix })
+  }
+
+  function checkMarks(marks: readonly CST.SourceToken[] = [], place: Place): void {
+    let { fresh, properties } = place
+    for (const mark of marks) {
+      if (mark.type === 'newline' || mark.type === 'seq-item-ind') fresh = true
+      if (mark.type === 'map-value-ind') properties = true
+      if (mark.type === 'explicit-key-ind') refuse(mark, 'a key is marked with "?"', 'write the key before a ":"')
+      if (mark.type === 'space' && fresh && !place.flow && mark.source.includes('\t')) {
+        refuse(mark, tabs, 'indent with spaces')
+      }
+      if (mark.type === 'tag' || mark.type === 'anchor') checkProperty(mark, properties)
+    }
+  }
+
+  function checkProperty(mark: CST.SourceToken, expected: boolean): void {
+    if (mark.type === 'tag' && !tagForm.test(mark.source))
+      refuse(mark, 'a tag is not one of the plain ones', 'remove it')
+    if (mark.type === 'anchor' && !nameForm.test(mark.source)) refuse(mark, 'an anchor has an odd name')
+    const next = text[mark.offset + mark.source.length]
+    if (!expected || (next !== undefined && !' \t\n'.includes(next))) refuse(mark, 'a tag or an anchor is misplaced')
+  }
+
+  function checkItem(item: CST.CollectionItem, flow: boolean): void {
+    checkMarks(item.start, { flow, fresh: true, properties: true })
+    checkMarks(item.sep, { flow, fresh: false, properties: false })
+    const last = (item.sep ?? item.start).at(-1)
+    const empty = !item.value || ('source' in item.value && item.value.source === '')
+    if (flow && empty && (last?.type === 'tag' || last?.type === 'anchor'))
+      refuse(last, 'a tag or an anchor has no value')
+    const colon = item.sep?.find(mark => mark.type === 'map-value-ind')
+    if (colon !== undefined) checkKey(item, colon, flow)
+    for (const token of [item.key, item.value]) if (token) todo.push({ token, flow })
+  }
+
+  function checkKey({ key, start }: CST.CollectionItem, colon: CST.SourceToken, flow: boolean): void {
+    if (!key) {
+      refuse(colon, 'a ":" has no key before it', 'name the key')
+      return
+    }
+    const from = (start.find(mark => mark.type === 'anchor' || mark.type === 'tag') ?? key).offset
+    // Go gives up on a key after 1,024 characters.
+    if (colon.offset - from > 1000 || text.slice(from, colon.offset).includes('\n')) {
+      refuse(key, 'a key is long or spans lines', 'write it on one line of at most 1000 characters')
+    }
+    if (flow && key.type === 'scalar' && !' \t\n'.includes(text[colon.offset + 1] ?? '\n')) {
+      refuse(colon, 'no space follows the ":" of a key inside brackets', 'put a space there')
+    }
+  }
+
+  function checkToken(token: CST.Token, flow: boolean): void {
+    switch (token.type) {
+      case 'alias':
+        if (!nameForm.test(token.source)) refuse(token, 'an alias has an odd name')
+        checkMarks(token.end, { flow, fresh: false, properties: false })
+        return
+      case 'scalar':
+        if (flow && /^:|\?/.test(token.source))
+          refuse(token, 'inside brackets, plain text starts with ":" or has a "?"')
+        if (/\n *\t/.test(token.source)) refuse(token, tabs, 'indent with spaces')
+        checkMarks(token.end, { flow: false, fresh: false, properties: false })
+        return
+      case 'double-quoted-scalar':
+        if (oddEscape.test(token.source)) refuse(token, 'an escape is read differently by YAML 1.1')
+        if (/["\\]/.test(token.source.slice(1, -1).replace(/\\./gs, ''))) refuse(token, 'a closing quote is missing')
+        checkMarks(token.end, { flow, fresh: false, properties: false })
+        return
+      case 'single-quoted-scalar':
+        if (token.source.slice(1, -1).replaceAll("''", '').includes("'")) refuse(token, 'a closing quote is missing')
+        checkMarks(token.end, { flow, fresh: false, properties: false })
+        return
+      case 'block-scalar': {
+        const explicit = token.props.some(mark => mark.type === 'block-scalar-header' && /[0-9]/.test(mark.source))
+        const blank = explicit && !/[^ \n]/.test(token.source)
+        if (blank || oddBlock.test(token.source)) refuse(token, 'the indentation of a block text is ambiguous')
+        return
+      }
+      case 'flow-collection':
+        checkMarks(token.end, { flow, fresh: false, properties: false })
+        for (const item of token.items) checkItem(item, true)
+        return
+      case 'block-map':
+      case 'block-seq':
+        for (const item of token.items) checkItem(item, flow)
+        return
+      default: // What else there is, the parser has refused.
+    }
+  }
+
+  let nothing = true
+  for (const token of tokens) {
+    if (token.type === 'space' && token.source.includes('\t')) refuse(token, tabs, 'indent with spaces')
+    if (token.type === 'directive') refuse(token, 'a directive ("%") is used', 'remove it')
+    if (token.type === 'doc-end' && nothing) refuse(token, 'the end marker "..." ends nothing', 'remove it')
+    if (token.type !== 'document') continue
+    const place = { flow: false, fresh: true, properties: true }
+    checkMarks(token.start, place)
+    checkMarks(token.end, place)
+    nothing = !token.value && !token.start.some(mark => mark.type === 'doc-start')
+    if (token.value) todo.push({ token: token.value, flow: false })
+  }
+  for (let next = todo.pop(); next !== undefined; next = todo.pop()) checkToken(next.token, next.flow)
+  return faults.sort((one, other) => one.offset - other.offset)
+}

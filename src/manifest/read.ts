@@ -1,0 +1,133 @@
+import { field, isFields, text as textOf } from '../istio/json.ts'
+import { loadYaml, locate, parseYaml, type TextFault } from '../istio/yaml.ts'
+import { scanJson, skipSpace } from './json.ts'
+import { problemAt, unwrap } from './list.ts'
+import { JsonPlaces } from './locate.ts'
+import { Lines, type Position } from './position.ts'
+import { splitYaml } from './split.ts'
+
+/** One object of a manifest. */
+export interface ManifestDocument {
+  readonly file: string
+  /** Line of its first content, starting at 1. */
+  readonly line: number
+  readonly object: unknown
+  /** Returns where the value at a path is, or where the path leads nowhere, the last value on it that exists. */
+  position(path: readonly (string | number)[]): Position
+}
+
+/** Something that keeps a document from being read: `what` is one clause with lower-case start and no final stop. */
+export interface Problem {
+  readonly file: string
+  readonly line: number
+  readonly column: number
+  readonly what: string
+  readonly fix?: string
+}
+
+/** What a file holds. */
+export interface Manifests {
+  readonly documents: readonly ManifestDocument[]
+  readonly problems: readonly Problem[]
+}
+
+/**
+ * Reads the objects of a YAML or JSON file as kubectl does, lists unwrapped. Every document is read that kubectl could
+ * tell apart, also after one that has a problem; kubectl itself stops at the first.
+ *
+ * Where kubectl would lose or overrule something in silence, that is a problem: a key given twice, a second document that
+ * no `---` separates, an integer whose digits JavaScript cannot hold but Kubernetes stores.
+ */
+export function readManifests(text: string, file: string): Manifests {
+  const found: Found = { file, documents: [], problems: [] }
+  const content = text.replace(/^\ufeff/, '')
+  // The byte order mark makes kubectl take JSON for YAML.
+  if (content === text && /^\s*\{/.test(text)) readJson(content, found)
+  else readYaml(content, { line: 1, column: 1 }, found)
+  return found
+}
+
+/** Returns a problem for each document that lacks an apiVersion or a kind; policy documents are checked otherwise. */
+export function checkKinds(documents: readonly ManifestDocument[]): readonly Problem[] {
+  return documents.flatMap(document => {
+    const missing = ['apiVersion', 'kind'].filter(key => !textOf(field(document.object, key)))
+    if (missing.length === 0) return []
+    return [{ ...problemAt(document, [], `no ${missing.join(' and no ')}`), fix: 'say of which kind the object is' }]
+  })
+}
+
+interface Found {
+  readonly file: string
+  readonly documents: ManifestDocument[]
+  readonly problems: Problem[]
+}
+
+function add(found: Found, object: unknown, position: ManifestDocument['position']): void {
+  if (object === null) return
+  const document = { file: found.file, line: position([]).line, object, position }
+  if (!isFields(object)) found.problems.push(problemAt(document, [], 'the document is not an object'))
+  else for (const single of unwrap(document, found.problems)) found.documents.push(single)
+}
+
+function refuse(found: Found, { what, fix }: Omit<TextFault, 'offset'>, { line, column }: Position): void {
+  found.problems.push({ file: found.file, line, column, what, ...(fix !== undefined && { fix }) })
+}
+
+// kubectl (YAMLOrJSONDecoder in k8s.io/apimachinery, pkg/util/yaml) takes what starts with "{" for a stream of JSON
+// values, turns to YAML when the first or second of them is no JSON, and gives up when a later one is none.
+function readJson(text: string, found: Found): void {
+  const places = new JsonPlaces(text)
+  const lines = new Lines(text)
+  let end = 0
+  for (let count = 0; skipSpace(text, end) < text.length; count++) {
+    const start = skipSpace(text, end)
+    const scanned = scanJson(text, start)
+    if (!scanned.ok) {
+      const rest = count > 1 ? undefined : restAsYaml(text, end)
+      const yaml: Found = { file: found.file, documents: [], problems: [] }
+      if (rest !== undefined) readYaml(text.slice(rest), lines.at(rest), yaml)
+      // What starts like JSON and is no YAML either is meant as JSON.
+      const meant = rest === undefined || (text[start] === '{' && yaml.documents.length === 0)
+      if (meant) refuse(found, scanned.fault, lines.at(scanned.fault.offset))
+      else found.problems.push(...yaml.problems)
+      found.documents.push(...yaml.documents)
+      return
+    }
+    for (const fault of scanned.faults) refuse(found, fault, lines.at(fault.offset))
+    end = scanned.end
+    if (scanned.faults.length > 0) continue
+    add(found, JSON.parse(text.slice(start, end)), path => lines.at(places.locate(start, path)))
+  }
+}
+
+/** Returns where YAML starts after JSON: past white space up to the next line. kubectl looks four bytes ahead for it. */
+function restAsYaml(text: string, end: number): number | undefined {
+  for (let at = end; at <= text.length - 4; at++) {
+    if (text[at] === '\n') return at + 1
+    if (!/[^\S\ufeff]|\u0085/.test(text[at] ?? '')) return at
+  }
+  return undefined
+}
+
+function readYaml(text: string, from: Position, found: Found): void {
+  for (const chunk of splitYaml(text, from)) {
+    if (chunk.text !== undefined) readChunk(chunk.text, chunk, found)
+    else refuse(found, { what: 'a line that starts with "---" holds more', fix: 'put a line break after "---"' }, chunk)
+  }
+}
+
+function readChunk(text: string, from: Position, found: Found): void {
+  const { tree, value, faults } = loadYaml(text)
+  const lines = new Lines(tree.text, from)
+  for (const fault of faults) refuse(found, fault, lines.at(fault.offset))
+  if (faults.length > 0) return
+  const first = lines.at(locate(tree, []))
+  // The nodes take far more memory than the object: they are let go, and made again where somebody asks for a position.
+  let nodes = new WeakRef(tree)
+  add(found, value, path => {
+    if (path.length === 0) return first
+    const again = nodes.deref() ?? parseYaml(text).tree
+    nodes = new WeakRef(again)
+    return lines.at(locate(again, path))
+  })
+}

@@ -1,0 +1,218 @@
+import type { Exemption } from '../core/exemption.ts'
+import type { Approval, EgressGateway, NamespaceClass, WorkloadFact } from '../core/facts.ts'
+import type { EnforcementAction, OnUnknown } from '../core/finding.ts'
+import type { Path } from '../core/path.ts'
+import type { Rule } from '../core/rule.ts'
+import { type Ranges, union } from '../istio/cidr.ts'
+import { dig, type Fields, field, isFields, list, stringMap, text } from '../istio/json.ts'
+import { ApprovalReader } from './approval.ts'
+import { ExemptionReader } from './exemption.ts'
+import type { NamespaceMatch } from './namespaces.ts'
+import type { PolicyProblem } from './problem.ts'
+import type { PolicyDocument } from './read.ts'
+import { readNamespaces, readPort, readRanges } from './value.ts'
+
+/** An action that a policy states for a rule: for some messages and namespaces, or for all. */
+export interface ActionStatement {
+  readonly namespaces: NamespaceMatch | undefined
+  readonly messages: ReadonlySet<string> | undefined
+  readonly enforcementAction: EnforcementAction
+}
+
+/** What the policies say about a rule. */
+export interface RuleSettings {
+  /** In order; the last that matches wins. */
+  readonly statements: readonly ActionStatement[]
+  readonly onUnknown: OnUnknown | undefined
+  readonly params: Fields
+}
+
+/** Everything that the documents say, added up. */
+export interface Gathered {
+  readonly names: string[]
+  readonly namespaces: Record<NamespaceClass, NamespaceMatch[]>
+  readonly approvals: Approval[]
+  readonly exemptions: Exemption[]
+  readonly identities: { users: Set<string>; groups: Set<string> }
+  readonly workloads: { mayOptOut: WorkloadFact[]; mayUseHostNetwork: WorkloadFact[] }
+  readonly rules: Map<string, RuleSettings>
+  egressGateways: Map<string, EgressGateway> | undefined
+  ranges: { pods: Ranges | undefined; services: Ranges | undefined; virtualMachines: Ranges | undefined }
+  platformKnown: boolean
+  mesh: {
+    rootNamespace: string | undefined
+    clusterDomain: string | undefined
+    revisions: string[] | undefined
+    outboundTrafficPolicy: 'REGISTRY_ONLY' | 'ALLOW_ANY' | undefined
+  }
+}
+
+/** Adds up the documents: lists add up, of scalars and rule actions the later wins; problems say what cannot be. */
+export function gather(
+  documents: readonly PolicyDocument[],
+  rules: readonly Rule[],
+  now: number,
+): { readonly gathered: Gathered; readonly problems: readonly PolicyProblem[] } {
+  const problems: PolicyProblem[] = []
+  const gathered: Gathered = {
+    names: [],
+    namespaces: { platform: [], notGoverned: [], governed: [] },
+    approvals: [],
+    exemptions: [],
+    identities: { users: new Set(), groups: new Set() },
+    workloads: { mayOptOut: [], mayUseHostNetwork: [] },
+    rules: new Map(),
+    egressGateways: undefined,
+    ranges: { pods: undefined, services: undefined, virtualMachines: undefined },
+    platformKnown: false,
+    mesh: {
+      rootNamespace: undefined,
+      clusterDomain: undefined,
+      revisions: undefined,
+      outboundTrafficPolicy: undefined,
+    },
+  }
+  for (const document of documents) {
+    if (document.kind === 'EgressPolicy') gatherPolicy(document, gathered, problems)
+  }
+  const gateways = [...(gathered.egressGateways?.keys() ?? [])]
+  const approvals = new ApprovalReader(gateways, now)
+  const exemptions = new ExemptionReader(rules, now)
+  for (const document of documents) {
+    if (document.kind === 'ApprovedHosts') gathered.approvals.push(...approvals.read(document, problems))
+    if (document.kind === 'EgressExemptions') gathered.exemptions.push(...exemptions.read(document, problems))
+  }
+  return { gathered, problems }
+}
+
+function gatherPolicy(document: PolicyDocument, gathered: Gathered, problems: PolicyProblem[]): void {
+  const { spec } = document
+  gathered.names.push(document.name)
+  for (const namespaceClass of ['platform', 'notGoverned', 'governed'] as const) {
+    const given = dig(spec, 'namespaces', namespaceClass)
+    if (given === undefined) continue
+    const path = ['spec', 'namespaces', namespaceClass]
+    // A label can only ask for more: the class "governed" is what a namespace would be anyway.
+    const trusted = namespaceClass === 'governed'
+    gathered.namespaces[namespaceClass].push(readNamespaces(document, path, given, trusted, problems))
+  }
+  gatherGateways(document, gathered, problems)
+  for (const name of ['pods', 'services', 'virtualMachines'] as const) {
+    const given = dig(spec, 'ranges', name)
+    if (given === undefined) continue
+    const ranges = readRanges(document, ['spec', 'ranges', name], list(given), problems)
+    const before = gathered.ranges[name]
+    gathered.ranges[name] = before === undefined ? ranges : union(before, ranges)
+  }
+  gatherIdentities(spec, gathered)
+  for (const name of ['mayOptOut', 'mayUseHostNetwork'] as const) {
+    for (const entry of list(dig(spec, 'workloads', name))) gathered.workloads[name].push(readWorkload(entry))
+  }
+  gatherMesh(spec, gathered)
+  gatherRules(document, gathered, problems)
+}
+
+function gatherGateways(document: PolicyDocument, gathered: Gathered, problems: PolicyProblem[]): void {
+  const given = field(document.spec, 'egressGateways')
+  if (given === undefined) return
+  gathered.egressGateways ??= new Map()
+  for (const [i, entry] of list(given).entries()) {
+    const gateway = readGateway(entry)
+    const before = gathered.egressGateways.get(gateway.name)
+    if (before !== undefined && !sameGateway(before, gateway)) {
+      const path: Path = ['spec', 'egressGateways', i, 'name']
+      const what = `another egress gateway is named ${JSON.stringify(gateway.name)} and differs`
+      problems.push(
+        document.problem('conflict', path, { what, fix: 'give one of them another name, or make them equal' }),
+      )
+    }
+    gathered.egressGateways.set(gateway.name, gateway)
+  }
+}
+
+function sameGateway(a: EgressGateway, b: EgressGateway): boolean {
+  const flat = (gateway: EgressGateway): string =>
+    JSON.stringify({ ...gateway, podLabels: [...gateway.podLabels].sort() })
+  return flat(a) === flat(b)
+}
+
+function readGateway(entry: unknown): EgressGateway {
+  return {
+    name: text(field(entry, 'name')) ?? '',
+    namespace: text(field(entry, 'namespace')) ?? '',
+    service: text(field(entry, 'service')) ?? '',
+    podLabels: stringMap(field(entry, 'podLabels')),
+    gateways: strings(field(entry, 'gateways')),
+    ports: list(field(entry, 'ports')).map(readPort),
+  }
+}
+
+function readWorkload(entry: unknown): WorkloadFact {
+  return { namespace: text(field(entry, 'namespace')) ?? '', serviceAccounts: strings(field(entry, 'serviceAccounts')) }
+}
+
+function gatherIdentities(spec: Fields, gathered: Gathered): void {
+  const platform = dig(spec, 'identities', 'platform')
+  if (platform === undefined) return
+  gathered.platformKnown = true
+  for (const user of strings(field(platform, 'users'))) gathered.identities.users.add(user)
+  for (const group of strings(field(platform, 'groups'))) gathered.identities.groups.add(group)
+  for (const account of strings(field(platform, 'serviceAccounts'))) {
+    gathered.identities.users.add(`system:serviceaccount:${account.replace('/', ':')}`)
+  }
+}
+
+function gatherMesh(spec: Fields, gathered: Gathered): void {
+  const { mesh } = gathered
+  mesh.rootNamespace = text(dig(spec, 'mesh', 'rootNamespace')) ?? mesh.rootNamespace
+  mesh.clusterDomain = text(dig(spec, 'mesh', 'clusterDomain')) ?? mesh.clusterDomain
+  const mode = dig(spec, 'mesh', 'outboundTrafficPolicy')
+  if (mode === 'REGISTRY_ONLY' || mode === 'ALLOW_ANY') mesh.outboundTrafficPolicy = mode
+  const revisions = dig(spec, 'mesh', 'revisions')
+  if (revisions !== undefined) mesh.revisions = [...(mesh.revisions ?? []), ...strings(revisions)]
+}
+
+function gatherRules(document: PolicyDocument, gathered: Gathered, problems: PolicyProblem[]): void {
+  const rules = field(document.spec, 'rules')
+  if (!isFields(rules)) return
+  for (const [id, given] of Object.entries(rules)) {
+    const before = gathered.rules.get(id)
+    const statements: ActionStatement[] = [...(before?.statements ?? [])]
+    const whole = readAction(field(given, 'enforcementAction'))
+    if (whole !== undefined) {
+      statements.push({ namespaces: undefined, messages: undefined, enforcementAction: whole })
+    }
+    for (const [i, override] of list(field(given, 'overrides')).entries()) {
+      const enforcementAction = readAction(field(override, 'enforcementAction'))
+      if (enforcementAction === undefined) continue
+      const namespaces = field(override, 'namespaces')
+      const path: Path = ['spec', 'rules', id, 'overrides', i, 'namespaces']
+      const trusted = enforcementAction === 'deny'
+      const messages = field(override, 'messages')
+      statements.push({
+        namespaces:
+          namespaces === undefined ? undefined : readNamespaces(document, path, namespaces, trusted, problems),
+        messages: messages === undefined ? undefined : new Set(strings(messages)),
+        enforcementAction,
+      })
+    }
+    const params = field(given, 'params')
+    gathered.rules.set(id, {
+      statements,
+      onUnknown: readOnUnknown(field(given, 'onUnknown')) ?? before?.onUnknown,
+      params: { ...before?.params, ...(isFields(params) ? params : {}) },
+    })
+  }
+}
+
+function readAction(value: unknown): EnforcementAction | undefined {
+  return value === 'deny' || value === 'warn' || value === 'dryrun' || value === 'off' ? value : undefined
+}
+
+function readOnUnknown(value: unknown): OnUnknown | undefined {
+  return value === 'deny' || value === 'warn' || value === 'allow' ? value : undefined
+}
+
+function strings(value: unknown): string[] {
+  return list(value).filter(item => typeof item === 'string')
+}

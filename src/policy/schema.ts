@@ -1,0 +1,314 @@
+import type { JsonSchema, Rule } from '../core/rule.ts'
+
+/** `apiVersion` of every document a user writes. */
+export const policyApiVersion = 'sallyport.dev/v1alpha1'
+
+/** The kinds of documents a user writes. */
+export const policyKinds = ['EgressPolicy', 'ApprovedHosts', 'EgressExemptions'] as const
+
+/** A kind of document a user writes. */
+export type PolicyKind = (typeof policyKinds)[number]
+
+const string = (description: string, more: JsonSchema = {}): JsonSchema => ({
+  type: 'string',
+  minLength: 1,
+  description,
+  ...more,
+})
+const listOf = (items: JsonSchema, description: string): JsonSchema => ({ type: 'array', items, description })
+const object = (
+  properties: Readonly<Record<string, JsonSchema>>,
+  required: readonly string[],
+  description: string,
+): JsonSchema => ({ type: 'object', properties, required, additionalProperties: false, description })
+
+const action: JsonSchema = {
+  enum: ['deny', 'warn', 'dryrun', 'off'],
+  description: 'deny refuses, warn admits with a warning, dryrun only logs and counts, off does not evaluate.',
+}
+
+const namespaceName = string('A namespace, or a pattern with one trailing `*`.', {
+  pattern: '^([a-z0-9]([-a-z0-9]*[a-z0-9])?|[a-z0-9][-a-z0-9]*\\*|\\*)$',
+})
+
+const stringMap = (description: string): JsonSchema => ({
+  type: 'object',
+  additionalProperties: { type: 'string' },
+  description,
+})
+
+const labelSelector = object(
+  {
+    matchLabels: stringMap('Labels that must all have these values.'),
+    matchExpressions: listOf(
+      object(
+        {
+          key: string('A label key.'),
+          operator: { enum: ['In', 'NotIn', 'Exists', 'DoesNotExist'], description: 'How the label is compared.' },
+          values: listOf({ type: 'string' }, 'Values for In and NotIn.'),
+        },
+        ['key', 'operator'],
+        'One condition.',
+      ),
+      'Conditions that must all hold.',
+    ),
+  },
+  [],
+  'A label selector as Kubernetes knows it.',
+)
+
+const namespaceMatch: JsonSchema = {
+  type: ['object', 'array'],
+  description:
+    'Namespaces: a list of names and patterns, or `names` and a `selector` on labels that tenants cannot write.',
+  items: namespaceName,
+  properties: {
+    names: listOf(namespaceName, 'Exact names, and patterns with one trailing `*`.'),
+    selector: labelSelector,
+  },
+  additionalProperties: false,
+}
+
+const port = object(
+  {
+    number: { type: 'integer', minimum: 1, maximum: 65535, description: 'The port number.' },
+    protocol: {
+      enum: ['HTTP', 'HTTPS', 'HTTP2', 'GRPC', 'TLS', 'TCP', 'MONGO', 'MYSQL', 'REDIS'],
+      description: 'The protocol on it, as in a ServiceEntry.',
+    },
+  },
+  ['number', 'protocol'],
+  'A port with its protocol.',
+)
+
+const ranges = (description: string): JsonSchema => listOf(string('A range such as 10.0.0.0/16.'), description)
+
+const date = string('A day (2027-06-30, valid to its end in UTC) or a moment (2027-06-30T12:00:00Z).')
+
+const serviceAccounts = listOf(
+  object(
+    {
+      namespace: string('The namespace, exact.'),
+      serviceAccounts: listOf(string('A service account, or an explicit `*`.'), 'Whose workloads are meant.'),
+    },
+    ['namespace', 'serviceAccounts'],
+    'Workloads by namespace and service account.',
+  ),
+  'Workloads by namespace and service account.',
+)
+
+function ruleSchema(rule: Rule): JsonSchema {
+  const params = Object.fromEntries(
+    Object.entries(rule.params).map(([name, param]) => [
+      name,
+      { ...param.schema, description: param.doc, default: param.default },
+    ]),
+  )
+  return object(
+    {
+      enforcementAction: { ...action, description: `For every message of the rule. ${String(action['description'])}` },
+      onUnknown: {
+        enum: ['deny', 'warn', 'allow'],
+        description: 'What a fact does that is in neither policy nor inventory; warn where nothing is said.',
+      },
+      params: object(params, [], 'Opinions of the rule.'),
+      overrides: listOf(
+        object(
+          {
+            namespaces: namespaceMatch,
+            messages: listOf({ enum: Object.keys(rule.messages) }, 'Only these messages; absent: all of the rule.'),
+            enforcementAction: action,
+          },
+          ['enforcementAction'],
+          'An action for some namespaces or messages.',
+        ),
+        'In order, the last match wins.',
+      ),
+    },
+    [],
+    rule.summary,
+  )
+}
+
+function factSchemas(): Readonly<Record<string, JsonSchema>> {
+  return {
+    namespaces: object(
+      { platform: namespaceMatch, governed: namespaceMatch, notGoverned: namespaceMatch },
+      [],
+      'Which namespaces are the platform’s, under the policy, and outside it; what nothing names is governed, except kube-*.',
+    ),
+    egressGateways: listOf(
+      object(
+        {
+          name: string('What approvals call it.'),
+          namespace: string('Its namespace.'),
+          service: string('Name of the Service before its pods.'),
+          podLabels: stringMap('Labels of its pods, all of them.'),
+          gateways: listOf(
+            string('Name of an Istio Gateway in its namespace.'),
+            'The Istio Gateways that configure it.',
+          ),
+          ports: listOf(port, 'Ports it listens on for egress.'),
+        },
+        ['name', 'namespace', 'service', 'podLabels'],
+        'An egress gateway.',
+      ),
+      'The workloads that traffic must leave by.',
+    ),
+    ranges: object(
+      {
+        pods: ranges('Addresses of pods.'),
+        services: ranges('Addresses of Services.'),
+        virtualMachines: ranges('Addresses of machines outside the cluster that belong to the mesh.'),
+      },
+      [],
+      'Internal address ranges.',
+    ),
+    identities: object(
+      {
+        platform: object(
+          {
+            users: listOf(string('A user name.'), 'Users, exact.'),
+            groups: listOf(string('A group.'), 'Groups, exact.'),
+            serviceAccounts: listOf(string('namespace/name.', { pattern: '^[^/]+/[^/]+$' }), 'Service accounts.'),
+          },
+          [],
+          'Who may edit platform namespaces.',
+        ),
+      },
+      [],
+      'Who is who.',
+    ),
+    workloads: object(
+      { mayOptOut: serviceAccounts, mayUseHostNetwork: serviceAccounts },
+      [],
+      'Workloads that may deviate: run without a proxy, run in the network of the node.',
+    ),
+    mesh: object(
+      {
+        rootNamespace: string('Where mesh-wide Istio objects live; istio-system where absent.'),
+        clusterDomain: string('Domain of the cluster; cluster.local where absent.'),
+        revisions: listOf(string('A revision or tag.'), 'Revisions and tags whose injector the organisation runs.'),
+        outboundTrafficPolicy: {
+          enum: ['REGISTRY_ONLY', 'ALLOW_ANY'],
+          description: 'The mesh configuration’s mode, where the inventory does not show it.',
+        },
+      },
+      [],
+      'The mesh.',
+    ),
+  }
+}
+
+const approvalFields: Readonly<Record<string, JsonSchema>> = {
+  ports: listOf(port, 'Ports and protocols that are approved.'),
+  namespaces: listOf(namespaceName, 'Namespaces that may use the host; absent: every governed namespace.'),
+  gateway: string('Name of the egress gateway to take; absent: any of the policy’s.'),
+  owner: string('Who answers for it.'),
+  ticket: string('Where it was decided.'),
+  expires: date,
+}
+
+function specOf(kind: PolicyKind, rules: readonly Rule[]): JsonSchema {
+  switch (kind) {
+    case 'EgressPolicy':
+      return object(
+        {
+          ...factSchemas(),
+          rules: object(
+            Object.fromEntries(rules.map(rule => [rule.id, ruleSchema(rule)])),
+            [],
+            'What is done about each rule; what is not named stays at the baseline.',
+          ),
+        },
+        [],
+        'Facts about the organisation, and what it wants done.',
+      )
+    case 'ApprovedHosts':
+      return object(
+        {
+          defaults: object(approvalFields, [], 'For every host of this document that does not say otherwise.'),
+          hosts: listOf(
+            object(
+              {
+                host: string('A host; `*.x` covers every depth below x, not x itself.'),
+                addresses: ranges('Fixed addresses that a ServiceEntry may give the host.'),
+                ...approvalFields,
+              },
+              ['host'],
+              'One approved host.',
+            ),
+            'Approved external hosts.',
+          ),
+        },
+        ['hosts'],
+        'Approved external hosts; documents add up.',
+      )
+    case 'EgressExemptions':
+      return object(
+        {
+          defaults: object(
+            { owner: string('Who answers for it.'), expires: date },
+            [],
+            'For every exemption of this document.',
+          ),
+          exemptions: listOf(exemptionSchema(rules), 'Recorded, scoped, expiring permissions to deviate.'),
+        },
+        ['exemptions'],
+        'Recorded, scoped, expiring permissions to deviate.',
+      )
+  }
+}
+
+function exemptionSchema(rules: readonly Rule[]): JsonSchema {
+  const target = object(
+    {
+      group: string('The API group; absent: the one the kind is known by.', { minLength: 0 }),
+      kind: string('The kind, such as Deployment.'),
+      namespace: string('The namespace, exact, or an explicit `*`; absent for cluster-scoped kinds.'),
+      name: string('The name, exact, or an explicit `*`.'),
+    },
+    ['kind', 'name'],
+    'What it reaches.',
+  )
+  return object(
+    {
+      name: string('What reports call it.'),
+      rule: { enum: rules.map(rule => rule.id), description: 'The rule it permits to break.' },
+      object: { ...target, description: 'Reaches this object alone.' },
+      workload: { ...target, description: 'Reaches this workload and the pods that its controllers make for it.' },
+      path: string('The path of the finding; of a workload, as seen from its pods. `[*]` stands for any index.'),
+      value: { type: 'string', description: 'The exact value of the finding; empty where something is missing.' },
+      specDigest: string('Instead of path and value: digest of the whole spec.', { pattern: '^sha256:[0-9a-f]{64}$' }),
+      owner: string('Who answers for it.'),
+      reason: string('Why it is permitted.'),
+      expires: date,
+    },
+    ['name', 'rule', 'reason'],
+    'One exemption.',
+  )
+}
+
+/** Returns the JSON Schema (2020-12) of a kind of document, for checking and for editors. */
+export function policySchema(kind: PolicyKind, rules: readonly Rule[]): JsonSchema {
+  const root = object(
+    {
+      apiVersion: { const: policyApiVersion, description: 'The version of this format.' },
+      kind: { const: kind, description: 'The kind of this document.' },
+      metadata: {
+        type: 'object',
+        description: 'Its name; labels and annotations are not looked at.',
+        properties: {
+          name: string('Shown in refusals and reports.'),
+          labels: stringMap('Not looked at.'),
+          annotations: stringMap('Not looked at.'),
+        },
+        required: ['name'],
+      },
+      spec: specOf(kind, rules),
+    },
+    ['apiVersion', 'kind', 'metadata', 'spec'],
+    `A ${kind} document of Sallyport.`,
+  )
+  return { $schema: 'https://json-schema.org/draft/2020-12/schema', title: kind, ...root }
+}

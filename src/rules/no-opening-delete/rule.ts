@@ -1,0 +1,170 @@
+import { meshMode } from '../../core/mesh.ts'
+import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
+import { dig, type Fields, field, isFields, list, text } from '../../istio/json.ts'
+import { type OutboundMode, sidecarOutboundPolicy } from '../../istio/meshconfig.ts'
+import { parseSelector } from '../../istio/selector.ts'
+
+type Message = 'isolation-lost' | 'isolation-narrowed' | 'sidecar-lost'
+
+type Judge = Tools<Message, Record<never, never>>
+
+const networkPolicy = 'NetworkPolicy.networking.k8s.io'
+const sidecar = 'Sidecar.networking.istio.io'
+
+export default defineRule<Message, Record<never, never>>({
+  id: 'no-opening-delete',
+  summary: 'Disallow the removal of a NetworkPolicy or Sidecar whose absence opens a way out',
+  risk: [
+    'Some objects protect by being there. Pods are held inside by a NetworkPolicy only while one with `Egress` selects',
+    'them: take the last away, and UDP, processes that escape the proxy, and everything else goes out. A Sidecar with',
+    '`REGISTRY_ONLY` in a mesh that allows any destination is all that keeps its namespace closed.',
+  ].join(' '),
+  judges: [networkPolicy, sidecar],
+  reads: [networkPolicy, sidecar, 'ConfigMap'],
+  facts: ['mesh'],
+  operations: ['UPDATE', 'DELETE'],
+  phases: ['submitted', 'final'],
+  classes: ['governed', 'platform'],
+  outsideLaw: true,
+  params: {},
+  messages: {
+    'isolation-lost': {
+      severity: 'critical',
+      enforcementAction: 'deny',
+      why: 'no other NetworkPolicy holds back what {pods} of namespace "{namespace}" send',
+      fix: 'apply the policy that replaces it first (podSelector {}, policyTypes [Egress]), then delete this one',
+      threats: ['netpol/delete'],
+    },
+    'isolation-narrowed': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: 'it would no longer hold back what {pods} of namespace "{namespace}" send, and no other NetworkPolicy does',
+      fix: 'keep {field} as it was, or apply a policy first that holds the same pods',
+      threats: ['netpol/policy-types', 'netpol/delete'],
+    },
+    'sidecar-lost': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: 'without it {whose} may reach every destination: {fallback}',
+      fix: 'apply the Sidecar that replaces it first, or set the mesh to REGISTRY_ONLY',
+      threats: ['sidecar/delete'],
+    },
+  },
+  check(subject, tools) {
+    if (subject.kind === networkPolicy) judgeNetworkPolicy(subject, tools)
+    else if (subject.operation === 'DELETE') judgeSidecar(subject, tools)
+  },
+})
+
+function judgeNetworkPolicy(subject: Subject, tools: Judge): void {
+  // The platform's own namespaces are closed and opened by the platform.
+  if (subject.namespaceClass !== 'governed') return
+  const before = subject.operation === 'DELETE' ? subject.object : subject.oldObject
+  if (before === undefined || !isolatesEgress(before)) return
+  const selector = selectorOf(before)
+  if (subject.operation === 'UPDATE' && isolatesEgress(subject.object) && holds(subject.object, selector)) return
+  if (!tools.inventory.knows(networkPolicy)) {
+    const unknown = 'whether another NetworkPolicy holds the same pods'
+    tools.notJudged(['spec', 'podSelector'], unknown, 'give the NetworkPolicies of the namespace with --inventory')
+    return
+  }
+  const others = tools.inventory
+    .list(networkPolicy, subject.ref.namespace)
+    .filter(policy => text(dig(policy, 'metadata', 'name')) !== subject.ref.name)
+  if (others.some(policy => isolatesEgress(policy) && holds(policy, selector))) return
+  const slots = { pods: selector === '' ? 'the pods' : 'the selected pods', namespace: subject.ref.namespace }
+  if (subject.operation === 'DELETE') {
+    tools.report('isolation-lost', { path: ['metadata', 'name'], value: subject.ref.name, slots })
+    return
+  }
+  const name = isolatesEgress(subject.object) ? 'podSelector' : 'policyTypes'
+  tools.report('isolation-narrowed', { path: ['spec', name], slots: { ...slots, field: `spec.${name}` } })
+}
+
+/**
+ * Whether a NetworkPolicy isolates the egress of the pods it selects: by its types, or where it names none, by having
+ * egress rules. Kubernetes: Network Policies, section "The NetworkPolicy resource".
+ */
+function isolatesEgress(policy: Fields): boolean {
+  const types = field(field(policy, 'spec'), 'policyTypes')
+  if (Array.isArray(types) && types.length > 0) return types.includes('Egress')
+  return list(dig(policy, 'spec', 'egress')).length > 0
+}
+
+/** Returns a pod selector in one form for comparison; empty selects every pod. */
+function selectorOf(policy: Fields): string {
+  const given = dig(policy, 'spec', 'podSelector')
+  const parsed = parseSelector(isFields(given) ? given : {})
+  if (!parsed.ok) return '?'
+  return parsed.value
+    .map(requirement =>
+      JSON.stringify([
+        requirement.key,
+        requirement.operator,
+        'values' in requirement ? [...requirement.values].sort() : [],
+      ]),
+    )
+    .sort()
+    .join(' ')
+}
+
+/** Whether a policy selects at least the pods of `selector`: all pods, or fewer of the same requirements. */
+function holds(policy: Fields, selector: string): boolean {
+  const wide = selectorOf(policy)
+  if (wide === '') return true
+  const narrow = new Set(selector.split(' '))
+  return wide.split(' ').every(requirement => narrow.has(requirement))
+}
+
+function judgeSidecar(subject: Subject, tools: Judge): void {
+  const policy = sidecarOutboundPolicy(field(subject.object, 'spec'))
+  if (policy.absent || policy.mode !== 'REGISTRY_ONLY') return
+  const { rootNamespace } = tools.facts.mesh
+  const { namespace } = subject.ref
+  const heir = heirOf(subject, tools)
+  const mode = heir === undefined ? meshMode(tools.facts, tools.inventory) : modeOf(heir, tools)
+  if (mode === 'REGISTRY_ONLY') return
+  if (mode === undefined) {
+    const unknown = 'which mode holds without this Sidecar'
+    tools.notJudged(
+      ['spec', 'outboundTrafficPolicy'],
+      unknown,
+      'give ConfigMap istio with --inventory, or spec.mesh.outboundTrafficPolicy',
+    )
+    return
+  }
+  const whose = namespace === rootNamespace ? 'every namespace without a Sidecar' : `namespace "${namespace}"`
+  const fallback = heir === undefined ? `the mesh says ${mode}` : `Sidecar ${nameOf(heir)} says ${mode}`
+  tools.report('sidecar-lost', { path: ['metadata', 'name'], value: subject.ref.name, slots: { whose, fallback } })
+}
+
+/**
+ * Returns the Sidecar that takes over: the oldest without a selector in the namespace, else in the root namespace.
+ * Istio: Sidecar reference, and pilot/pkg/model/push_context.go (getSidecarScope).
+ */
+function heirOf(subject: Subject, tools: Judge): Fields | undefined {
+  for (const namespace of [subject.ref.namespace, tools.facts.mesh.rootNamespace]) {
+    const [oldest] = tools.inventory
+      .list(sidecar, namespace)
+      .filter(candidate => dig(candidate, 'spec', 'workloadSelector') === undefined)
+      .toSorted((a, b) => compareAge(a, b))
+    if (oldest !== undefined) return oldest
+  }
+  return undefined
+}
+
+function compareAge(a: Fields, b: Fields): number {
+  const [left, right] = [a, b].map(
+    object => `${text(dig(object, 'metadata', 'creationTimestamp')) ?? ''} ${nameOf(object)}`,
+  )
+  return (left ?? '') < (right ?? '') ? -1 : 1
+}
+
+function modeOf(heir: Fields, tools: Judge): OutboundMode | undefined {
+  const policy = sidecarOutboundPolicy(field(heir, 'spec'))
+  return policy.absent ? meshMode(tools.facts, tools.inventory) : policy.mode
+}
+
+function nameOf(object: Fields): string {
+  return `${text(dig(object, 'metadata', 'namespace')) ?? ''}/${text(dig(object, 'metadata', 'name')) ?? ''}`
+}

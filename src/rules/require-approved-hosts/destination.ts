@@ -1,0 +1,88 @@
+import type { Path } from '../../core/path.ts'
+import type { Subject } from '../../core/rule.ts'
+import { isClusterHost, parseHost } from '../../istio/host.ts'
+import { dig, field, list, text } from '../../istio/json.ts'
+import type { Judge } from './rule.ts'
+
+/** One place in a VirtualService that sends traffic to a host. */
+interface Destination {
+  readonly path: Path
+  readonly host: string
+  readonly mirror: boolean
+}
+
+/** Judges where a VirtualService sends traffic: a host outside the mesh must be approved for its namespace. */
+export function judgeDestinations(subject: Subject, tools: Judge): void {
+  if (subject.namespaceClass === 'notGoverned') return
+  const routed = new Set<string>()
+  for (const destination of destinationsOf(subject.object)) {
+    const host = outsideHost(destination.host, tools)
+    if (host === undefined) continue
+    if (isApproved(host, subject, tools)) {
+      if (routed.has(host)) continue
+      routed.add(host)
+      const unknown = `whether this route lets traffic to "${host}" pass by the egress gateway`
+      tools.notJudged(destination.path, unknown, 'see to its legs: this version does not trace routes')
+      continue
+    }
+    if (isInternalEntry(host, tools)) continue
+    const message = destination.mirror ? 'mirror-not-approved' : 'destination-not-approved'
+    tools.report(message, { path: destination.path, value: host, slots: { namespace: subject.ref.namespace } })
+  }
+}
+
+/** Yields every destination and mirror, absent hosts left out. */
+function* destinationsOf(object: unknown): Generator<Destination> {
+  for (const section of ['http', 'tls', 'tcp'] as const) {
+    for (const [i, route] of list(dig(object, 'spec', section)).entries()) {
+      const at: Path = ['spec', section, i]
+      for (const [j, entry] of list(field(route, 'route')).entries()) {
+        yield* destination([...at, 'route', j, 'destination', 'host'], dig(entry, 'destination', 'host'), false)
+      }
+      yield* destination([...at, 'mirror', 'host'], dig(route, 'mirror', 'host'), true)
+      for (const [j, mirror] of list(field(route, 'mirrors')).entries()) {
+        yield* destination([...at, 'mirrors', j, 'destination', 'host'], dig(mirror, 'destination', 'host'), true)
+      }
+    }
+  }
+}
+
+function* destination(path: Path, host: unknown, mirror: boolean): Generator<Destination> {
+  const name = text(host)
+  if (name !== undefined) yield { path, host: name, mirror }
+}
+
+/**
+ * Returns the canonical host where a destination is outside the mesh, else undefined: a name without a dot is a Service of
+ * the object's namespace, one below the cluster domain a Service, and `name.namespace` of a known Service a slip that
+ * leads nowhere.
+ */
+function outsideHost(given: string, tools: Judge): string | undefined {
+  const parsed = parseHost(given)
+  if (!parsed.ok) return undefined
+  const { text: host, form } = parsed.value
+  if (form === 'label' || isClusterHost(host, tools.facts.mesh.clusterDomain)) return undefined
+  const [name = '', namespace = '', ...rest] = host.split('.')
+  if (rest.length === 0 && tools.inventory.find('Service', namespace, name) !== undefined) return undefined
+  return host
+}
+
+/** Returns true where an entry of the mesh's own machines gives the host. */
+function isInternalEntry(host: string, tools: Judge): boolean {
+  return tools.inventory
+    .list('ServiceEntry.networking.istio.io')
+    .some(
+      entry => dig(entry, 'spec', 'location') === 'MESH_INTERNAL' && list(dig(entry, 'spec', 'hosts')).includes(host),
+    )
+}
+
+/** A platform's route may serve any namespace: its entry says which, and is judged for that. */
+function isApproved(host: string, subject: Subject, tools: Judge): boolean {
+  return tools.facts.approvedHosts
+    .covering(host)
+    .some(
+      approval =>
+        (approval.expires === undefined || tools.now < approval.expires) &&
+        (subject.namespaceClass === 'platform' || approval.allows(subject.ref.namespace)),
+    )
+}
