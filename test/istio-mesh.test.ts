@@ -9,7 +9,7 @@ import {
   readInjectorValues,
   readInstallValues,
 } from '../src/istio/injector.ts'
-import { dig } from '../src/istio/json.ts'
+import { dig, type Fields } from '../src/istio/json.ts'
 import {
   type MeshConfig,
   outboundMode,
@@ -73,7 +73,7 @@ t.test('names of fields', t => {
     'all the way down, but not the keys of maps',
   )
   t.match(foldNames({ a: [{ b: { c_d: 1, cD: 2 } }] }), { ok: false, why: /has both "c_d" and "cD", two names/ })
-  const hostile: unknown = JSON.parse('{"__proto__": {"mode_x": 1}}')
+  const hostile: Fields = JSON.parse('{"__proto__": {"mode_x": 1}}')
   t.strictSame(
     JSON.stringify(value(foldNames(hostile))),
     '{"__proto__":{"modeX":1}}',
@@ -185,7 +185,8 @@ extension_providers: []
     ['trustDomain: 5', /has no text in trustDomain/],
     ['defaultServiceExportTo: "*"', /has no list of texts in defaultServiceExportTo/],
     ['defaultServiceExportTo: [5]', /has no list of texts in defaultServiceExportTo/],
-    ['discoverySelectors: {}', /has no list in discoverySelectors/],
+    ['discoverySelectors: {}', /has no list of selectors in discoverySelectors/],
+    ['discoverySelectors: [null, a]', /has no list of selectors in discoverySelectors/],
     ['proxyHttpPort: 1.5', /has a proxyHttpPort that is no whole number/],
     ['proxyHttpPort: "0x50"', /has a proxyHttpPort that is no whole number/],
     ['defaultConfig: []', /has a defaultConfig that is no map of fields/],
@@ -357,7 +358,7 @@ t.test('configuration of the injector', t => {
     ['[]', /is no map of fields/],
     ['policy: enabled\npolicy: disabled', /./],
     // Istio reads these, whatever the case.
-    ['po\u017ficy: x\ntemplate\u017f: {}', /has "template\u017f", which the injector takes for "templates"/],
+    ['template\u017f: {}', /has "template\u017f", which the injector takes for "templates"/],
     ['Policy: disabled', /has "Policy", which the injector takes for "policy"/],
     ['neverInjectSelector: [{MatchLabels: {a: b}}]', /takes for "matchLabels"/],
     ['neverInjectSelector: [{matchExpressions: [{Key: a, operator: Exists}]}]', /takes for "key"/],

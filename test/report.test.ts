@@ -91,7 +91,10 @@ rule no-bad-day failed, which is a fault of the guard and not of the object
 
   const hostile = denyText(
     { ...refused, ref: { ...ref, name: 'a\u001b[2Jb\nc' }, policy: 'p\u202e' },
-    { ...nothing, findings: [finding({ path: ['metadata', 'annotations', `k\u0007${'x'.repeat(1000)}`], why: 'a\nb' })] },
+    {
+      ...nothing,
+      findings: [finding({ path: ['metadata', 'annotations', `k\u0007${'x'.repeat(1000)}`], why: 'a\nb' })],
+    },
   )
   t.notMatch(hostile, /[\u0000-\u0009\u000b-\u001f\u202e]/, 'no control character of the object reaches a terminal')
   t.equal(hostile.split('\n').length, 4, 'and none starts a line')

@@ -13,6 +13,7 @@ import { createDecisionLog, createLog, type Log, logField } from '../http/log.ts
 import { createMetrics } from '../http/metrics.ts'
 import { type Endpoint, type RunningServer, startServer } from '../http/server.ts'
 import { InputError, loadInventoryPaths, loadPolicyPaths, readTexts } from './input.ts'
+import { inventoryOption, nowOption, policyOption } from './option.ts'
 
 /** The flags of `serve` as written. */
 export interface ServeFlags {
@@ -22,7 +23,7 @@ export interface ServeFlags {
   readonly key?: string
   readonly policy: readonly string[]
   readonly inventory: readonly string[]
-  readonly now?: string
+  readonly now?: number
   readonly allowSample: string
 }
 
@@ -31,16 +32,15 @@ const routingTime = 5000
 
 /** The command `serve`: answers a Kubernetes API server until it is told to stop. */
 export function serveCommand(): Command {
-  const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value]
   return new Command('serve')
     .description('Answer admission requests of a Kubernetes API server over HTTPS.')
     .option('--listen <host:port>', 'where POST /validate is served; port 0 is any free one', '127.0.0.1:9443')
     .option('--metrics-listen <host:port>', 'where /livez, /readyz and /metrics are served, plain', '127.0.0.1:9090')
     .option('--cert <file>', 'serving certificate, PEM; without one a development CA signs for localhost')
     .option('--key <file>', 'its private key, PEM')
-    .option('--policy <path>', 'policy file or folder, repeatable; none is the built-in baseline', collect, [])
-    .option('--inventory <path>', 'manifests of what the cluster holds, file or folder, repeatable', collect, [])
-    .option('--now <time>', 'judge as if it were this moment, for tests')
+    .addOption(policyOption())
+    .addOption(inventoryOption())
+    .addOption(nowOption())
     .option('--allow-sample <share>', 'share of uneventful reviews that are logged too, from 0 to 1', '0')
     .option('--no-mutate', 'do not mutate; accepted for what comes, this version never does')
     .action(async (flags: ServeFlags) => {
@@ -60,7 +60,7 @@ async function signalled(signal: 'SIGTERM' | 'SIGINT'): Promise<string> {
 /** Starts what the flags say and logs one line about it. Throws an InputError with everything that is wrong with them. */
 export async function serve(flags: ServeFlags, log: Log): Promise<RunningServer> {
   const settings = readSettings(flags)
-  const now = settings.now === undefined ? Date.now : (): number => settings.now ?? 0
+  const now = (): number => flags.now ?? Date.now()
   const credentials = await readCredentials(flags, Date.now())
   const { policy, notices } = loadPolicyPaths(flags.policy, now())
   const bench = { policy, inventory: loadInventoryPaths(flags.inventory) }
@@ -92,7 +92,6 @@ export async function serve(flags: ServeFlags, log: Log): Promise<RunningServer>
 interface Settings {
   readonly admission: Endpoint
   readonly probes: Endpoint
-  readonly now: number | undefined
   readonly allowSample: number
 }
 
@@ -106,10 +105,8 @@ function readSettings(flags: ServeFlags): Settings {
   const settings = {
     admission: endpoint('--listen', flags.listen),
     probes: endpoint('--metrics-listen', flags.metricsListen),
-    now: flags.now === undefined ? undefined : Date.parse(flags.now),
     allowSample: Number(flags.allowSample || Number.NaN),
   }
-  if (Number.isNaN(settings.now)) wrong.push(`--now: "${flags.now}" is no time, such as 2027-01-31T12:00:00Z`)
   if (!(settings.allowSample >= 0 && settings.allowSample <= 1)) {
     wrong.push(`--allow-sample: "${flags.allowSample}" is no share from 0 to 1, such as 0.01`)
   }

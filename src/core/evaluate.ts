@@ -38,11 +38,18 @@ const slotLimit = 160
  * and returns findings (all of them, sorted), what could not be judged, rule errors and the verdict.
  *
  * On an UPDATE the old object is judged in the state before; a finding it already had (by rule, message and value, as
- * often as it had it) is marked preexisting. Never throws on input; a rule that throws becomes a rule error.
+ * often as it had it) is marked preexisting. `before` is that earlier state where it differs from `inventory` in more than
+ * the judged object. Never throws on input; a rule that throws becomes a rule error.
  */
-export function evaluate(review: Review, policy: Policy, inventory: Inventory, now: number): Evaluation {
+export function evaluate(
+  review: Review,
+  policy: Policy,
+  inventory: Inventory,
+  now: number,
+  before: Inventory = inventory,
+): Evaluation {
   if (isHousekeeping(review) || isCleanUp(review, inventory)) return { ...nothing, verdict: 'allow' }
-  const evidence = judgeChange(review, policy, inventory, now)
+  const evidence = judgeChange(review, policy, { before, inventory }, now)
   const findings = evidence.findings.map(finding => {
     const exemption = policy.findExemption(finding, review, inventory, now)
     return exemption === undefined ? finding : { ...finding, exemption }
@@ -56,7 +63,13 @@ export function evaluate(review: Review, policy: Policy, inventory: Inventory, n
   return { ...sorted, verdict: decide(sorted) }
 }
 
-function judgeChange(review: Review, policy: Policy, inventory: Inventory, now: number): Evidence {
+/** What is known before and after the request, the judged object aside. */
+interface States {
+  readonly before: Inventory
+  readonly inventory: Inventory
+}
+
+function judgeChange(review: Review, policy: Policy, { before, inventory }: States, now: number): Evidence {
   const { object, oldObject, ref } = review
   if (review.operation === 'DELETE') {
     return oldObject === undefined
@@ -68,8 +81,7 @@ function judgeChange(review: Review, policy: Policy, inventory: Inventory, now: 
   if (review.operation !== 'UPDATE' || oldObject === undefined) return after
   if (after.findings.length === 0 && after.notJudged.length === 0) return after
   const earlier = { ...review, object: oldObject, oldObject: undefined }
-  const before = judge(earlier, policy, inventory.with(ref, oldObject), now)
-  return markPreexisting(after, before)
+  return markPreexisting(after, judge(earlier, policy, before.with(ref, oldObject), now))
 }
 
 function markPreexisting(after: Evidence, before: Evidence): Evidence {

@@ -59,26 +59,22 @@ class Snapshot implements Inventory {
   }
 
   with(ref: ObjectRef, object: Fields): Inventory {
-    return new Overlay(this, ref, object)
+    return overlay(this, [{ ref, object }])
   }
 
   without(ref: ObjectRef): Inventory {
-    return new Overlay(this, ref, undefined)
+    return overlay(this, [{ ref, object: undefined }])
   }
 }
 
-/** One object more or less over another inventory, so that judging a request copies nothing. */
+/** Some objects more or less over another inventory, so that judging a request copies nothing. */
 class Overlay implements Inventory {
   readonly #base: Inventory
-  readonly #ref: ObjectRef
-  readonly #kind: Kind
-  readonly #object: Fields | undefined
+  readonly #changes: Changes
 
-  constructor(base: Inventory, ref: ObjectRef, object: Fields | undefined) {
+  constructor(base: Inventory, changes: Changes) {
     this.#base = base
-    this.#ref = ref
-    this.#kind = kindOf(ref.group, ref.kind)
-    this.#object = object
+    this.#changes = changes
   }
 
   knows(kind: Kind): boolean {
@@ -86,42 +82,64 @@ class Overlay implements Inventory {
   }
 
   find(kind: Kind, namespace: string, name: string): Fields | undefined {
-    if (this.#is(kind, namespace, name)) return this.#object
-    return this.#base.find(kind, namespace, name)
+    const change = this.#changes.get(kind)?.get(placeOf(namespace, name))
+    return change === undefined ? this.#base.find(kind, namespace, name) : change.object
   }
 
   list(kind: Kind, namespace?: string): readonly Fields[] {
     const base = this.#base.list(kind, namespace)
-    if (kind !== this.#kind || (namespace !== undefined && namespace !== this.#ref.namespace)) return base
+    const changes = this.#changes.get(kind)
+    if (changes === undefined) return base
     const kept = base.filter(object => {
       const ref = refOf(object)
-      return !this.#is(kind, ref.namespace, ref.name)
+      return !changes.has(placeOf(ref.namespace, ref.name))
     })
-    if (this.#object === undefined) return kept
-    const index = kept.findIndex(object => isAfter(refOf(object), this.#ref))
-    return index < 0 ? [...kept, this.#object] : kept.toSpliced(index, 0, this.#object)
+    for (const { ref, object } of changes.values()) {
+      if (object !== undefined && (namespace === undefined || namespace === ref.namespace)) kept.push(object)
+    }
+    return kept.sort((a, b) => compareRefs(refOf(a), refOf(b)))
   }
 
   with(ref: ObjectRef, object: Fields): Inventory {
-    return new Overlay(this, ref, object)
+    return overlay(this, [{ ref, object }])
   }
 
   without(ref: ObjectRef): Inventory {
-    return new Overlay(this, ref, undefined)
+    return overlay(this, [{ ref, object: undefined }])
   }
+}
 
-  #is(kind: Kind, namespace: string, name: string): boolean {
-    return kind === this.#kind && namespace === this.#ref.namespace && name === this.#ref.name
+/** An object that is there, or with `undefined` is not. */
+export interface Change {
+  readonly ref: ObjectRef
+  readonly object: Fields | undefined
+}
+
+type Changes = ReadonlyMap<Kind, ReadonlyMap<string, Change>>
+
+/** Returns the inventory with the changes made to it, the later ones last; the original is unchanged. */
+export function overlay(base: Inventory, changes: readonly Change[]): Inventory {
+  const byKind = new Map<Kind, Map<string, Change>>()
+  for (const change of changes) {
+    const kind = kindOf(change.ref.group, change.ref.kind)
+    const ofKind = byKind.get(kind) ?? new Map<string, Change>()
+    byKind.set(kind, ofKind.set(placeOf(change.ref.namespace, change.ref.name), change))
   }
+  return new Overlay(base, byKind)
+}
+
+function placeOf(namespace: string, name: string): string {
+  return `${namespace}/${name}`
+}
+
+function compareRefs(a: ObjectRef, b: ObjectRef): number {
+  const [left, right] = a.namespace === b.namespace ? [a.name, b.name] : [a.namespace, b.namespace]
+  return left < right ? -1 : left > right ? 1 : 0
 }
 
 function sortedValues(row: ReadonlyMap<string, Fields> | undefined): Fields[] {
   if (row === undefined) return []
   return [...row.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object)
-}
-
-function isAfter(a: ObjectRef, b: ObjectRef): boolean {
-  return a.namespace === b.namespace ? a.name > b.name : a.namespace > b.namespace
 }
 
 /** Returns the labels of a namespace, or undefined where its object is not in the inventory. */

@@ -47,3 +47,42 @@ export function formatRef(ref: ObjectRef): string {
   const name = ref.name === '' ? '(generated)' : ref.name
   return ref.namespace === '' ? `${kind} ${name}` : `${kind} ${ref.namespace}/${name}`
 }
+
+/** Kinds without a namespace that a mesh's manifests hold. */
+const clusterScoped: ReadonlySet<Kind> = new Set([
+  'Namespace',
+  'Node',
+  'PersistentVolume',
+  'APIService.apiregistration.k8s.io',
+  'ClusterRole.rbac.authorization.k8s.io',
+  'ClusterRoleBinding.rbac.authorization.k8s.io',
+  'ClusterTrustBundle.certificates.k8s.io',
+  'CertificateSigningRequest.certificates.k8s.io',
+  'CSIDriver.storage.k8s.io',
+  'CustomResourceDefinition.apiextensions.k8s.io',
+  'GatewayClass.gateway.networking.k8s.io',
+  'IngressClass.networking.k8s.io',
+  'Istio.sailoperator.io',
+  'IstioCNI.sailoperator.io',
+  'IstioRevision.sailoperator.io',
+  'IstioRevisionTag.sailoperator.io',
+  'ZTunnel.sailoperator.io',
+  'MutatingAdmissionPolicy.admissionregistration.k8s.io',
+  'MutatingAdmissionPolicyBinding.admissionregistration.k8s.io',
+  'MutatingWebhookConfiguration.admissionregistration.k8s.io',
+  'PriorityClass.scheduling.k8s.io',
+  'RuntimeClass.node.k8s.io',
+  'StorageClass.storage.k8s.io',
+  'ValidatingAdmissionPolicy.admissionregistration.k8s.io',
+  'ValidatingAdmissionPolicyBinding.admissionregistration.k8s.io',
+  'ValidatingWebhookConfiguration.admissionregistration.k8s.io',
+  'ClusterIssuer.cert-manager.io',
+  'EgressPolicy.sallyport.dev',
+  'ApprovedHosts.sallyport.dev',
+  'EgressExemptions.sallyport.dev',
+])
+
+/** Returns false for the kinds that Kubernetes and the mesh's operators keep without a namespace. */
+export function isNamespaced(kind: Kind): boolean {
+  return !clusterScoped.has(kind)
+}

@@ -70,7 +70,6 @@ export function admissionApp(options: ServerOptions, draining: () => boolean = (
     keepAliveTimeout: 120 * second,
     requestTimeout: 8 * second,
     bodyLimit,
-    disableRequestLogging: true,
     return503OnClosing: false,
     exposeHeadRoutes: false,
     frameworkErrors: (_error, _request, reply) => refuse(reply, 400),
@@ -165,7 +164,7 @@ function statusError(statusCode: number): Error {
 
 /** Returns the second endpoint: liveness, readiness and metrics, plain HTTP, for kubelet and Prometheus. */
 export function probesApp(metrics: Metrics, ready: () => boolean): FastifyInstance {
-  const app = fastify({ disableRequestLogging: true, requestTimeout: 8 * second, bodyLimit: 1 })
+  const app = fastify({ requestTimeout: 8 * second, bodyLimit: 1 })
   app.removeAllContentTypeParsers()
   app.setNotFoundHandler((_request, reply) => refuse(reply, 404))
   app.get('/livez', (_request, reply) => reply.type('text/plain').send('ok\n'))

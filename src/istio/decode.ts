@@ -1,6 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq, type Pair, type ParsedNode, type Scalar, type YAMLMap } from 'yaml'
 import type { TextFault } from './dialect.ts'
 import { type GoScalar, keyName, resolvePlain, resolveTagged } from './scalar.ts'
+import { quote } from './text.ts'
 
 /** A parsed document: its root (null where it is empty), its text, and the node that each alias stands for. */
 export interface YamlTree {
@@ -9,8 +10,8 @@ export interface YamlTree {
   readonly targets: ReadonlyMap<ParsedNode, ParsedNode>
 }
 
-/** How deep a document may nest. */
-export const maxDepth = 1000
+/** How deep a document may nest: some levels more than anything in a cluster, and few enough to recurse. */
+export const maxDepth = 500
 
 /** Where a key came from in Go's map: an int key and a string key of one text are two keys there. */
 type Entries = Map<string, { readonly kind: string; readonly value: unknown }>
@@ -91,7 +92,7 @@ class Decoder {
     if (!isAlias(node)) return then(node)
     const target = this.#tree.targets.get(node)
     if (target === undefined) {
-      this.#refuse(node, `no anchor is named "${node.source}" before this alias`)
+      this.#refuse(node, `no anchor is named ${quote(node.source)} before this alias`)
       return otherwise
     }
     this.#expanding.add(node)
@@ -116,7 +117,7 @@ class Decoder {
     if (found === undefined) this.#refuse(node, 'a value does not fit its tag')
     if (found?.kind !== 'int' && found?.kind !== 'uint' && found?.kind !== 'float') return found?.value
     const number = Number(found.value)
-    if (!Number.isFinite(number)) this.#refuse(node, `${node.source} cannot be stored as JSON`)
+    if (!Number.isFinite(number)) this.#refuse(node, `${quote(node.source)} cannot be stored as JSON`)
     else if (typeof found.value === 'bigint' && BigInt(number) !== found.value) {
       this.#refuse(node, `integer ${found.value} is larger than a double can hold exactly`)
     }
@@ -138,9 +139,9 @@ class Decoder {
       if (named === undefined) continue
       const { name, kind } = named
       const before = into.get(name)
-      if (given.has(name)) this.#refuse(key, `key ${quoted(name)} is given twice in one map`, 'remove one of the two')
+      if (given.has(name)) this.#refuse(key, `key ${quote(name)} is given twice in one map`, 'remove one of the two')
       else if (before !== undefined && before.kind !== kind) {
-        this.#refuse(key, `key ${quoted(name)} is merged with a key of another type`, 'quote both keys, or none')
+        this.#refuse(key, `key ${quote(name)} is merged with a key of another type`, 'quote both keys, or none')
       }
       given.add(name)
       into.set(name, { kind, value: decoded })
@@ -168,9 +169,4 @@ class Decoder {
       if (!fine && !this.#stopped) this.#refuse(key, '"<<" takes a map or a list of maps')
     }
   }
-}
-
-/** Returns a text in double quotes, control characters escaped and the middle of a long one left out. */
-export function quoted(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 50)}…${text.slice(-25)}` : text)
 }

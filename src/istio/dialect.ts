@@ -18,6 +18,7 @@ interface Place {
 
 const tabs = 'a tab stands where only spaces may'
 const ambiguous = 'quote the text, or write it more plainly'
+const endTypes = new Set(['space', 'comment', 'newline', 'flow-map-end', 'flow-seq-end', 'flow-error-end'])
 const tagForm = /^!!(?:str|int|float|bool|null|binary|map|seq)$/
 const nameForm = /^[&*][A-Za-z0-9_-]+$/
 // A solidus and halves of surrogate pairs are no escapes of YAML 1.1; an escaped line break before an empty line folds
@@ -41,6 +42,7 @@ export function dialectFaults(tokens: readonly CST.Token[], text: string): reado
 
   function checkMarks(marks: readonly CST.SourceToken[] = [], place: Place): void {
     let { fresh, properties } = place
+    const seen = new Set<string>()
     for (const mark of marks) {
       if (mark.type === 'newline' || mark.type === 'seq-item-ind') fresh = true
       if (mark.type === 'map-value-ind') properties = true
@@ -48,8 +50,17 @@ export function dialectFaults(tokens: readonly CST.Token[], text: string): reado
       if (mark.type === 'space' && fresh && !place.flow && mark.source.includes('\t')) {
         refuse(mark, tabs, 'indent with spaces')
       }
-      if (mark.type === 'tag' || mark.type === 'anchor') checkProperty(mark, properties)
+      if (mark.type === 'tag' || mark.type === 'anchor') checkProperty(mark, properties && !seen.has(mark.type))
+      if (mark.type === 'map-value-ind') seen.clear()
+      else seen.add(mark.type)
     }
+  }
+
+  // The parser leaves what it did not expect after a value; each piece would cost an Error in the composer.
+  function checkEnd(marks: readonly CST.SourceToken[] = [], flow: boolean): void {
+    const odd = marks.find(mark => !endTypes.has(mark.type))
+    if (odd !== undefined) refuse(odd, 'more text stands after the end of a value')
+    checkMarks(marks, { flow, fresh: false, properties: false })
   }
 
   function checkProperty(mark: CST.SourceToken, expected: boolean): void {
@@ -83,7 +94,7 @@ export function dialectFaults(tokens: readonly CST.Token[], text: string): reado
       refuse(key, 'a key is long or spans lines', 'write it on one line of at most 1000 characters')
     }
     if (flow && key.type === 'scalar' && !' \t\n'.includes(text[colon.offset + 1] ?? '\n')) {
-      refuse(colon, 'no space follows the ":" of a key inside brackets', 'put a space there')
+      refuse(colon, 'no space follows the ":" of a key inside brackets', 'quote the text, or put a space after a key')
     }
   }
 
@@ -91,22 +102,22 @@ export function dialectFaults(tokens: readonly CST.Token[], text: string): reado
     switch (token.type) {
       case 'alias':
         if (!nameForm.test(token.source)) refuse(token, 'an alias has an odd name')
-        checkMarks(token.end, { flow, fresh: false, properties: false })
+        checkEnd(token.end, flow)
         return
       case 'scalar':
         if (flow && /^:|\?/.test(token.source))
           refuse(token, 'inside brackets, plain text starts with ":" or has a "?"')
         if (/\n *\t/.test(token.source)) refuse(token, tabs, 'indent with spaces')
-        checkMarks(token.end, { flow: false, fresh: false, properties: false })
+        checkEnd(token.end, false)
         return
       case 'double-quoted-scalar':
         if (oddEscape.test(token.source)) refuse(token, 'an escape is read differently by YAML 1.1')
         if (/["\\]/.test(token.source.slice(1, -1).replace(/\\./gs, ''))) refuse(token, 'a closing quote is missing')
-        checkMarks(token.end, { flow, fresh: false, properties: false })
+        checkEnd(token.end, flow)
         return
       case 'single-quoted-scalar':
         if (token.source.slice(1, -1).replaceAll("''", '').includes("'")) refuse(token, 'a closing quote is missing')
-        checkMarks(token.end, { flow, fresh: false, properties: false })
+        checkEnd(token.end, flow)
         return
       case 'block-scalar': {
         const explicit = token.props.some(mark => mark.type === 'block-scalar-header' && /[0-9]/.test(mark.source))
@@ -115,7 +126,7 @@ export function dialectFaults(tokens: readonly CST.Token[], text: string): reado
         return
       }
       case 'flow-collection':
-        checkMarks(token.end, { flow, fresh: false, properties: false })
+        checkEnd(token.end, flow)
         for (const item of token.items) checkItem(item, true)
         return
       case 'block-map':
@@ -134,7 +145,8 @@ export function dialectFaults(tokens: readonly CST.Token[], text: string): reado
     if (token.type !== 'document') continue
     const place = { flow: false, fresh: true, properties: true }
     checkMarks(token.start, place)
-    checkMarks(token.end, place)
+    checkMarks(token.end, { ...place, properties: false })
+    checkEnd(token.end, true)
     nothing = !token.value && !token.start.some(mark => mark.type === 'doc-start')
     if (token.value) todo.push({ token: token.value, flow: false })
   }

@@ -82,7 +82,7 @@ export function readMeshConfigValue(value: unknown): Result<MeshConfig> {
   if (!texts.ok) return texts
   const lists = readEach(fields, listNames, isTextList, 'no list of texts')
   if (!lists.ok) return lists
-  const selectors = readEach(fields, ['discoverySelectors'], isList, 'no list')
+  const selectors = readEach(fields, ['discoverySelectors'], isSelectorList, 'no list of selectors')
   if (!selectors.ok) return selectors
   return good({
     outboundMode: mode.value,
@@ -108,6 +108,8 @@ const listNames = [
 
 const isText = (value: unknown): value is string => typeof value === 'string'
 const isList = (value: unknown): value is readonly unknown[] => Array.isArray(value)
+const isSelectorList = (value: unknown): value is readonly unknown[] =>
+  isList(value) && value.every(item => item === null || isFields(item))
 const isTextList = (value: unknown): value is readonly string[] => isList(value) && value.every(isText)
 
 function readEach<N extends string, T>(
@@ -173,7 +175,7 @@ export type SidecarOutboundPolicy =
  *
  * Kubernetes admits only the two names; numbers and what is no map come before its check.
  *
- * Istio: pilot/pkg/model/sidecar.go (initFunction of the SidecarScope); Sidecar reference, OutboundTrafficPolicy.
+ * Istio: pilot/pkg/model/sidecar.go (initSidecarScopeInternalIndexes); Sidecar reference, OutboundTrafficPolicy.
  */
 export function sidecarOutboundPolicy(spec: unknown): SidecarOutboundPolicy {
   const policy = field(spec, 'outboundTrafficPolicy') ?? undefined

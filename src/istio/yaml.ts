@@ -1,4 +1,4 @@
-import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, type ParsedNode, Parser, type YAMLMap } from 'yaml'
+import { Composer, type CST, isAlias, isMap, isScalar, isSeq, Lexer, type ParsedNode, Parser, type YAMLMap } from 'yaml'
 import { decode, isMerge, maxDepth, meaning, pairs, type YamlTree } from './decode.ts'
 import { dialectFaults, type TextFault } from './dialect.ts'
 import { bad, good, type Result } from './result.ts'
@@ -44,24 +44,28 @@ export function parseYaml(original: string): { readonly tree: YamlTree; readonly
     return refused(odd.index, `character U+${code} may not stand in YAML text`)
   }
   const parser = new Parser()
-  const tokens = []
+  const tokens: CST.Token[] = []
   for (const lexeme of new Lexer().lex(text)) {
-    tokens.push(...parser.next(lexeme))
+    for (const token of parser.next(lexeme)) {
+      if (token.type === 'error') return refused(token.offset, `invalid YAML: ${clause(token.message)}`)
+      tokens.push(token)
+    }
     // Composing recurses, so what is too deep must not get there.
-    if (parser.stack.length > maxDepth + 1) return refused(parser.offset, `nested deeper than ${maxDepth} levels`)
+    if (parser.stack.length > maxDepth + 2) return refused(parser.offset, `nested deeper than ${maxDepth} levels`)
   }
   tokens.push(...parser.end())
+  const faults = dialectFaults(tokens, text)
+  if (faults.length > 0) return { tree: { text, root: null, targets: new Map() }, faults }
   const composer = new Composer({ schema: 'failsafe', resolveKnownTags: false, uniqueKeys: false, prettyErrors: false })
   const documents = [...composer.compose(tokens, true, text.length)]
   const error = documents[0]?.errors[0]
   if (error !== undefined) return refused(error.pos[0], `invalid YAML: ${clause(error.message)}`)
-  const faults = dialectFaults(tokens, text)
   const second = documents[1]
-  if (faults.length === 0 && second !== undefined) {
+  if (second !== undefined) {
     return refused(second.range[0], 'a second document starts here, and only the first would be read')
   }
   const root = documents[0]?.contents ?? null
-  return { tree: { text, root, targets: aliasTargets(root) }, faults }
+  return { tree: { text, root, targets: aliasTargets(root) }, faults: [] }
 }
 
 function clause(message: string): string {

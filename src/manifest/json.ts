@@ -1,5 +1,6 @@
-import { maxDepth, quoted } from '../istio/decode.ts'
+import { maxDepth } from '../istio/decode.ts'
 import type { TextFault } from '../istio/dialect.ts'
+import { quote } from '../istio/text.ts'
 
 /** One JSON value found in a text: where it ends and what is wrong with it, or the syntax error that cut it off. */
 export type ScannedJson =
@@ -98,7 +99,7 @@ class Scanner {
     if (keys.has(key)) {
       this.faults.push({
         offset: at,
-        what: `key ${quoted(key)} is given twice in one map`,
+        what: `key ${quote(key)} is given twice in one map`,
         fix: 'remove one of the two',
       })
     }

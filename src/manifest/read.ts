@@ -1,4 +1,5 @@
 import { field, isFields, text as textOf } from '../istio/json.ts'
+import { trimSpace } from '../istio/text.ts'
 import { loadYaml, locate, parseYaml, type TextFault } from '../istio/yaml.ts'
 import { scanJson, skipSpace } from './json.ts'
 import { problemAt, unwrap } from './list.ts'
@@ -87,10 +88,10 @@ function readJson(text: string, found: Found): void {
       const yaml: Found = { file: found.file, documents: [], problems: [] }
       if (rest !== undefined) readYaml(text.slice(rest), lines.at(rest), yaml)
       // What starts like JSON and is no YAML either is meant as JSON.
-      const meant = rest === undefined || (text[start] === '{' && yaml.documents.length === 0)
-      if (meant) refuse(found, scanned.fault, lines.at(scanned.fault.offset))
-      else found.problems.push(...yaml.problems)
-      found.documents.push(...yaml.documents)
+      const like = /^\{\s*["}]/.test(text.slice(start, start + 1000)) && yaml.documents.length === 0
+      if (rest === undefined || like) refuse(found, scanned.fault, lines.at(scanned.fault.offset))
+      else for (const problem of yaml.problems) found.problems.push(problem)
+      for (const document of yaml.documents) found.documents.push(document)
       return
     }
     for (const fault of scanned.faults) refuse(found, fault, lines.at(fault.offset))
@@ -104,7 +105,7 @@ function readJson(text: string, found: Found): void {
 function restAsYaml(text: string, end: number): number | undefined {
   for (let at = end; at <= text.length - 4; at++) {
     if (text[at] === '\n') return at + 1
-    if (!/[^\S\ufeff]|\u0085/.test(text[at] ?? '')) return at
+    if (trimSpace(text.charAt(at)) !== '') return at
   }
   return undefined
 }

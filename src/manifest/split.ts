@@ -1,3 +1,4 @@
+import { trimSpace } from '../istio/text.ts'
 import type { Position } from './position.ts'
 
 /** A part of a file that is one YAML document to kubectl, and where it starts. */
@@ -18,8 +19,7 @@ export function splitYaml(text: string, from: Position): readonly Chunk[] {
   for (let at = 0; at < text.length; line++) {
     const end = endOfLine(text, at)
     if (text.startsWith('---', at)) {
-      // White space as Go knows it; to JavaScript a byte order mark is some too, and NEL is none.
-      const rest = text.slice(at + 3, end).replace(/[^\S\ufeff]|\u0085/g, '')
+      const rest = trimSpace(text.slice(at + 3, end))
       const broken = rest !== '' && !rest.startsWith('#')
       if (broken) chunks.push({ text: undefined, line, column: 1 })
       else if (at > start) chunks.push({ text: document(text.slice(start, at)), ...first })

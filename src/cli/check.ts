@@ -1,0 +1,111 @@
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { type EnforcementAction, effectOf } from '../core/finding.ts'
+import { differences } from '../core/mesh.ts'
+import { formatPath } from '../core/path.ts'
+import type { Policy } from '../core/policy.ts'
+import type { Operation, Requester } from '../core/review.ts'
+import { printable } from '../core/text.ts'
+import { type CheckedDocument, checkJson, checkText } from '../report/check.ts'
+import { InputError, loadInventoryPaths, loadPolicyPaths, readDocuments } from './input.ts'
+import { collect, inventoryOption, nowOption, policyOption } from './option.ts'
+import { type JudgedDocument, judgeDocuments } from './plan.ts'
+
+interface CheckFlags {
+  readonly policy: readonly string[]
+  readonly inventory: readonly string[]
+  readonly format: 'text' | 'json'
+  readonly failOn: 'deny' | 'warn' | 'dryrun'
+  readonly namespace: string
+  readonly as?: string
+  readonly asGroup: readonly string[]
+  readonly operation?: Operation
+  readonly sequence: boolean
+  readonly now?: number
+}
+
+/** Builds `sallyport check`: judges manifests as the cluster would. */
+export function checkCommand(): Command {
+  return new Command('check')
+    .description('judge manifests with the verdict that the cluster will give')
+    .argument('<path...>', 'files, folders, or - for standard input')
+    .addOption(policyOption())
+    .addOption(inventoryOption())
+    .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text'))
+    .addOption(
+      new Option('--fail-on <action>', 'exit 1 from this action on')
+        .choices(['deny', 'warn', 'dryrun'])
+        .default('deny'),
+    )
+    .option('-n, --namespace <name>', 'for manifests that name none', 'default')
+    .option('--as <user>', 'judge as if this user asked')
+    .option('--as-group <group>', 'a group of that user (repeatable)', collect, [])
+    .option('--operation <operation>', 'create, update or delete; else update what the inventory holds', readOperation)
+    .option('--sequence', 'judge one after the other; refused documents change nothing', false)
+    .addOption(nowOption())
+    .action(runCheck)
+}
+
+function readOperation(text: string): Operation {
+  const operation = (['CREATE', 'UPDATE', 'DELETE'] as const).find(known => known.toLowerCase() === text)
+  if (operation === undefined) throw new InvalidArgumentError('use create, update or delete')
+  return operation
+}
+
+function runCheck(paths: readonly string[], flags: CheckFlags): void {
+  const now = flags.now ?? Date.now()
+  const { policy, notices } = loadPolicyPaths(flags.policy, now)
+  const inventory = loadInventoryPaths(flags.inventory)
+  const documents = readDocuments(paths)
+  if (flags.as === undefined && flags.asGroup.length > 0) throw new InputError(['--as-group needs --as'])
+  const requester: Requester | undefined =
+    flags.as === undefined ? undefined : { username: flags.as, groups: [...flags.asGroup, 'system:authenticated'] }
+  const judged = judgeDocuments(documents, policy, inventory, {
+    operation: flags.operation,
+    sequence: flags.sequence,
+    namespace: flags.namespace,
+    requester,
+    now,
+  })
+  refuseMalformed(judged)
+  for (const line of [...notices, ...differences(policy.facts, inventory)]) console.error(`note: ${line}`)
+  if (requester === undefined && needsRequester(judged, policy)) {
+    console.error('note: who may write was not judged; name the requester with --as and --as-group')
+  }
+  for (const { review, evaluation } of judged) {
+    for (const error of evaluation.ruleErrors)
+      console.error(`rule error: ${error.rule} on ${review.ref.name}:`, error.cause)
+  }
+  const checked = judged.map(toChecked)
+  process.stdout.write(flags.format === 'json' ? checkJson(checked) : checkText(checked))
+  process.exitCode = fails(judged, flags.failOn) ? 1 : 0
+}
+
+/** The API server would not store them, so there is nothing to judge. */
+function refuseMalformed(judged: readonly JudgedDocument[]): void {
+  const lines = judged.flatMap(({ document, evaluation }) =>
+    evaluation.malformed.map(({ path, why }) => {
+      const { line, column } = document.position(path)
+      return printable(`${document.file}:${line}:${column} ${formatPath(path)}: ${why}`)
+    }),
+  )
+  if (lines.length > 0) throw new InputError([...new Set(lines)])
+}
+
+function needsRequester(judged: readonly JudgedDocument[], policy: Policy): boolean {
+  return judged.some(({ review }) => policy.rulesFor(review.kind).some(({ rule }) => rule.facts.includes('identities')))
+}
+
+function toChecked({ document, review, evaluation }: JudgedDocument): CheckedDocument {
+  const { file, line } = document
+  return { file, line, review, evaluation, position: path => document.position(path) }
+}
+
+const order: readonly EnforcementAction[] = ['deny', 'warn', 'dryrun']
+
+function fails(judged: readonly JudgedDocument[], failOn: CheckFlags['failOn']): boolean {
+  const failing = new Set<string>(order.slice(0, order.indexOf(failOn) + 1))
+  return judged.some(
+    ({ evaluation }) =>
+      failing.has(evaluation.verdict) || evaluation.findings.some(finding => failing.has(effectOf(finding))),
+  )
+}

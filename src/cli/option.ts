@@ -1,0 +1,36 @@
+import { InvalidArgumentError, Option } from 'commander'
+import { readExpiry } from '../policy/date.ts'
+
+/** Adds one more value of a repeatable option. */
+export function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value]
+}
+
+/** `--policy PATH`, repeatable. */
+export function policyOption(): Option {
+  return repeatable('--policy <path>', 'policy file or folder (repeatable); the built-in baseline without')
+}
+
+/** `--inventory PATH`, repeatable. */
+export function inventoryOption(): Option {
+  return repeatable('--inventory <path>', 'manifests of what the cluster holds, file or folder (repeatable)')
+}
+
+function repeatable(flags: string, description: string): Option {
+  return new Option(flags, description).argParser(collect).default([], 'none')
+}
+
+/** `--now TIME`: the moment of judging, for reproducible runs. */
+export function nowOption(): Option {
+  return new Option('--now <time>', 'the moment of judging, like 2027-06-30T12:00:00Z; else the clock').argParser(
+    readNow,
+  )
+}
+
+function readNow(text: string): number {
+  const time = text.includes('T') ? readExpiry(text) : Number.NaN
+  const day = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN
+  const now = time === undefined || Number.isNaN(time) ? day : time
+  if (Number.isNaN(now)) throw new InvalidArgumentError('write it like 2027-06-30T12:00:00Z')
+  return now
+}
