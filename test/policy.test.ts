@@ -76,7 +76,11 @@ t.test('problems: all of all files at once, each with its place, what and fix', 
     ],
     [
       'a range that is none, in a param and in a fact',
-      [policy('  ranges: {pods: [10.0.0.0/33]}\n  rules:\n    no-capture-bypass: {params: {excludableRanges: [ten]}}\n')],
+      [
+        policy(
+          '  ranges: {pods: [10.0.0.0/33]}\n  rules:\n    no-capture-bypass: {params: {excludableRanges: [ten]}}\n',
+        ),
+      ],
       [
         'a.yaml:7:52 spec.rules.no-capture-bypass.params.excludableRanges[0]: "ten" is no address range, write it like 10.0.0.0/16',
       ],
@@ -91,11 +95,7 @@ t.test('problems: all of all files at once, each with its place, what and fix', 
       [policy('  egressGateways: {}\n  mesh: []\n')],
       ['a.yaml:5:3 spec.egressGateways: must be a list', 'a.yaml:6:3 spec.mesh: must be a mapping'],
     ],
-    [
-      'missing keys',
-      [hosts('  hosts:\n  - {ports: []}\n')],
-      ['a.yaml:6:5 spec.hosts[0]: "host" is missing, add it'],
-    ],
+    ['missing keys', [hosts('  hosts:\n  - {ports: []}\n')], ['a.yaml:6:5 spec.hosts[0]: "host" is missing, add it']],
     [
       'ports that no default gives',
       [hosts('  hosts:\n  - {host: api.example.com}\n')],
@@ -105,7 +105,10 @@ t.test('problems: all of all files at once, each with its place, what and fix', 
       'problems of two files, in order',
       [policy('  rules: {x: {}}\n'), hosts('  hosts: 7\n')],
       [
-        `a.yaml:5:11 spec.rules.x: no such rule, use one of ${rules.slice(0, -1).map(rule => rule.id).join(', ')} or ${rules.at(-1)?.id}`,
+        `a.yaml:5:11 spec.rules.x: no such rule, use one of ${rules
+          .slice(0, -1)
+          .map(rule => rule.id)
+          .join(', ')} or ${rules.at(-1)?.id}`,
         'b.yaml:5:3 spec.hosts: must be a list',
       ],
     ],
@@ -208,11 +211,7 @@ t.test('problems: all of all files at once, each with its place, what and fix', 
         'a.yaml:10:6 spec.exemptions[3].name: another exemption is named "c" and differs, give it another name',
       ],
     ],
-    [
-      'text that is no YAML',
-      ['a: [\n'],
-      ['a.yaml:2:1: this list does not end, write it as YAML that has one reading'],
-    ],
+    ['text that is no YAML', ['a: [\n'], ['a.yaml:2:1: this list does not end, write it as YAML that has one reading']],
   ]
   for (const [title, texts, lines] of rows) {
     const found = problems(...texts)
@@ -407,7 +406,11 @@ t.test('shipped policies name every rule once; the baseline file is the built-in
     const text = readFileSync(join(folder, file), 'utf8')
     const loaded = good(text)
     const named = rules.filter(rule => text.includes(`\n    ${rule.id}:`)).map(rule => rule.id)
-    t.strictSame(named, rules.map(rule => rule.id), `${file} names every rule`)
+    t.strictSame(
+      named,
+      rules.map(rule => rule.id),
+      `${file} names every rule`,
+    )
     for (const { rule, actionOf, params, onUnknown } of loaded.rules) {
       for (const [message, { enforcementAction }] of Object.entries(rule.messages)) {
         const action = actionOf(message, 'shop', undefined)

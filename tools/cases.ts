@@ -1,5 +1,7 @@
-import { dig, field, isFields, list, text } from '../src/istio/json.ts'
+import { dig, type Fields, field, isFields, list, text } from '../src/istio/json.ts'
 import { readYaml } from '../src/istio/yaml.ts'
+import { readExpiry } from '../src/policy/date.ts'
+import { policyApiVersion, policyKinds } from '../src/policy/schema.ts'
 
 /** What a case says a rule must find. */
 export interface ExpectedFinding {
@@ -16,16 +18,21 @@ export interface ExpectedFinding {
 /** One case of a rule: an object in a state, and what the rule says of it. */
 export interface Case {
   readonly name: string
-  /** Documents of a policy: `EgressPolicy`, `ApprovedHosts` and `EgressExemptions` specs by kind. */
-  readonly policy: readonly unknown[]
-  readonly inventory: readonly unknown[]
+  /** Whole documents of a policy. */
+  readonly policy: readonly Fields[]
+  readonly inventory: readonly Fields[]
+  /** Kinds of which the inventory is known to hold everything, besides those that it holds. */
+  readonly knows: readonly string[]
   readonly operation: 'CREATE' | 'UPDATE' | 'DELETE'
   readonly phase: 'submitted' | 'final'
   readonly subresource: string
   readonly as: string | undefined
   readonly groups: readonly string[]
-  readonly object: unknown
-  readonly oldObject: unknown
+  /** Moment of judging, milliseconds since the epoch. */
+  readonly now: number
+  /** The object after the request, on a DELETE the one that is deleted. */
+  readonly object: Fields
+  readonly oldObject: Fields | undefined
   /** Empty for a case that passes. */
   readonly expect: readonly ExpectedFinding[]
   /** Paths at which something must be said not to be judged. */
@@ -34,9 +41,44 @@ export interface Case {
   readonly malformed: readonly string[]
 }
 
+/** When a case takes place that does not say. */
+const defaultNow = '2026-10-01T12:00:00Z'
+
 /**
- * Reads a `cases.yaml`: `given` (policy, inventory, phase for all cases), `finds` and `passes`. A case's own policy and
- * inventory come after what is given. Throws where the file is not of that shape: a bad case proves nothing.
+ * Reads a `cases.yaml`. Throws where the file is not of this shape: a bad case proves nothing.
+ *
+ *     given:                     for all cases; a case's own come after it, and replace objects of the same name
+ *       policy: []
+ *       inventory: []
+ *       knows: []
+ *       phase: submitted
+ *     finds:                     cases in which the rule says something: expect, notJudged or malformed
+ *     - name: a sentence         the title of the test and of the coverage table
+ *       policy:                  specs by kind, or whole documents of which apiVersion and metadata may be left out
+ *       - EgressPolicy: {mesh: {revisions: [default]}}
+ *       - {kind: ApprovedHosts, spec: {hosts: []}}
+ *       inventory: []            objects; the kinds that they are of are known, all others are not …
+ *       knows: [Service]         … except these, of which there are no more than the inventory holds
+ *       without: [policy]        what is given, but not for this case: policy, inventory
+ *       operation: UPDATE        CREATE where absent
+ *       phase: final             final where neither the case nor what is given says so
+ *       subresource: status
+ *       as: system:node:a        who asks; nobody where absent
+ *       groups: [system:nodes]
+ *       now: 2026-10-01          a day means its end
+ *       object: {}               on a DELETE the object that is deleted
+ *       oldObject: {}            UPDATE only
+ *       expect:                  every finding of the rule and no other, in any order
+ *       - message: not-approved
+ *         path: spec.hosts[0]
+ *         value: a.example       compared where it is given
+ *         threat: se/wildcard    which of the message's threats this proves; the first where absent
+ *         enforcementAction: warn
+ *         preexisting: true
+ *         exempt: true
+ *       notJudged: []            every path at which something is said not to be judged
+ *       malformed: []            every path that is said to be malformed
+ *     passes:                    cases in which the rule says nothing at all
  */
 export function readCases(source: string): readonly Case[] {
   const read = readYaml(source)
@@ -51,11 +93,13 @@ const known = new Set([
   'name',
   'policy',
   'inventory',
+  'knows',
   'operation',
   'phase',
   'subresource',
   'as',
   'groups',
+  'now',
   'object',
   'oldObject',
   'expect',
@@ -81,28 +125,62 @@ function readCase(entry: unknown, given: unknown, kind: 'finds' | 'passes'): Cas
   if (kind === 'passes' && expect.length + notJudged.length + malformed.length > 0) {
     throw new Error(`case "${name}" passes and yet expects something`)
   }
+  const operation = one(field(entry, 'operation'), ['CREATE', 'UPDATE', 'DELETE'], 'CREATE', name)
+  const oldObject = field(entry, 'oldObject')
+  if ((operation === 'UPDATE') !== isFields(oldObject)) {
+    throw new Error(`case "${name}": an UPDATE has an oldObject, and nothing else has one`)
+  }
   return {
     name,
-    policy: [...shared('policy'), ...list(field(entry, 'policy'))],
-    inventory: [...shared('inventory'), ...list(field(entry, 'inventory'))],
-    operation: one(field(entry, 'operation'), ['CREATE', 'UPDATE', 'DELETE'], 'CREATE', name),
+    policy: [...shared('policy'), ...list(field(entry, 'policy'))].flatMap(document => readPolicy(document, name)),
+    inventory: [...shared('inventory'), ...list(field(entry, 'inventory'))].map(object => readObject(object, name)),
+    knows: [...texts(field(given, 'knows')), ...texts(field(entry, 'knows'))],
+    operation,
     phase: one(field(entry, 'phase') ?? field(given, 'phase'), ['submitted', 'final'], 'final', name),
     subresource: text(field(entry, 'subresource')) ?? '',
     as: text(field(entry, 'as')),
     groups: texts(field(entry, 'groups')),
-    object: field(entry, 'object'),
-    oldObject: field(entry, 'oldObject'),
+    now: readNow(field(entry, 'now'), name),
+    object: readObject(field(entry, 'object'), name),
+    oldObject: isFields(oldObject) ? oldObject : undefined,
     expect,
     notJudged,
     malformed,
   }
 }
 
+function readNow(value: unknown, name: string): number {
+  const moment = readExpiry(value === undefined ? defaultNow : String(value))
+  if (moment === undefined) throw new Error(`case "${name}" has a "now" that is no date`)
+  return moment
+}
+
+function readObject(value: unknown, name: string): Fields {
+  if (!isFields(value)) throw new Error(`case "${name}" has something that is no object, where one is wanted`)
+  return value
+}
+
+function readPolicy(value: unknown, name: string): Fields[] {
+  const entry = readObject(value, name)
+  const documents: Fields[] =
+    field(entry, 'spec') === undefined ? Object.entries(entry).map(([kind, spec]) => ({ kind, spec })) : [entry]
+  for (const { kind } of documents) one(kind, policyKinds, 'EgressPolicy', name)
+  return documents.map(document => ({ apiVersion: policyApiVersion, metadata: { name: 'acme' }, ...document }))
+}
+
+const knownExpected = new Set(['message', 'path', 'value', 'threat', 'enforcementAction', 'preexisting', 'exempt'])
+
 function readExpected(expected: unknown, name: string): ExpectedFinding {
   const message = text(field(expected, 'message'))
   const path = text(field(expected, 'path'))
-  if (message === undefined || path === undefined) throw new Error(`case "${name}" expects without message or path`)
-  const value = text(field(expected, 'value'))
+  if (!isFields(expected) || message === undefined || path === undefined) {
+    throw new Error(`case "${name}" expects without message or path`)
+  }
+  const unknown = Object.keys(expected).find(key => !knownExpected.has(key))
+  if (unknown !== undefined) throw new Error(`case "${name}" expects the unknown key "${unknown}"`)
+  const value = field(expected, 'value')
+  if (value !== undefined && typeof value !== 'string')
+    throw new Error(`case "${name}" expects a value that is no text`)
   const threat = text(field(expected, 'threat'))
   const enforcementAction = text(field(expected, 'enforcementAction'))
   return {

@@ -7,7 +7,9 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const command = 'npm run generate'
+
+/** The command that writes what is generated. */
+export const command = 'npm run generate'
 
 /** Returns the text of src/rules/index.ts: one import for each rule folder, in order of ids. */
 function ruleIndex(): string {
@@ -22,44 +24,47 @@ function ruleIndex(): string {
     ...ids.map(id => `import ${nameOf(id)} from './${id}/rule.ts'`),
     '',
     '/** Every rule, in order of ids. */',
-    `export const rules: readonly Rule[] = [${ids.map(nameOf).join(', ')}]`,
+    'export const rules: readonly Rule[] = [',
+    ...ids.map(id => `  ${nameOf(id)},`),
+    ']',
     '',
   ].join('\n')
 }
 
-/** Returns what is generated, by path. The index comes first: the rest is made from the rules that it names. */
-async function generate(write: (path: string, text: string) => void): Promise<void> {
-  write('src/rules/index.ts', ruleIndex())
+/**
+ * Yields every generated file with its path. The index comes first, and is to be written before the next is asked for:
+ * the rest is made from the rules that it names.
+ */
+export async function* generate(): AsyncGenerator<readonly [path: string, text: string]> {
+  yield ['src/rules/index.ts', ruleIndex()]
   const { rules } = await import('../src/rules/index.ts')
   const { rulePages } = await import('./pages.ts')
-  for (const [path, text] of Object.entries(rulePages(rules, readText))) write(path, text)
+  yield* Object.entries(rulePages(rules, path => readFileSync(join(root, path), 'utf8')))
 }
 
-function readText(path: string): string {
-  return readFileSync(join(root, path), 'utf8')
-}
-
-const check = process.argv.includes('--check')
-const differing: string[] = []
-await generate((path, text) => {
-  const current = readIfThere(path)
-  if (current === text) return
-  if (check) differing.push(path)
-  else {
-    mkdirSync(dirname(join(root, path)), { recursive: true })
-    writeFileSync(join(root, path), text)
-    console.log(`wrote ${path}`)
-  }
-})
-if (differing.length > 0) {
-  console.error(`not up to date: ${differing.join(', ')}\nrun: ${command}`)
-  process.exitCode = 1
-}
-
-function readIfThere(path: string): string | undefined {
+/** Returns the text of a file as it is, or undefined where there is none. */
+export function current(path: string): string | undefined {
   try {
-    return readText(path)
+    return readFileSync(join(root, path), 'utf8')
   } catch {
     return undefined
   }
 }
+
+async function main(check: boolean): Promise<void> {
+  const differing: string[] = []
+  for await (const [path, text] of generate()) {
+    if (current(path) === text) continue
+    if (check) differing.push(path)
+    else {
+      mkdirSync(dirname(join(root, path)), { recursive: true })
+      writeFileSync(join(root, path), text)
+      console.log(`wrote ${path}`)
+    }
+  }
+  if (differing.length === 0) return
+  console.error(`not up to date: ${differing.join(', ')}\nrun: ${command}`)
+  process.exitCode = 1
+}
+
+if (import.meta.main) await main(process.argv.includes('--check'))

@@ -162,10 +162,16 @@ function coveragePage(
 function answer(threat: Threat, covers: readonly Cover[] | undefined): string {
   if (covers !== undefined) {
     return covers
-      .map(cover => `[\`${cover.rule}\`](rules.md#${cover.rule}) ${cover.message}: ${cover.cases.map(cell).join('; ')}`)
+      .map(cover => `[\`${cover.rule}\`](rules.md#${cover.rule}) ${cover.message}: ${proofs(cover.cases)}`)
       .join('<br>')
   }
   if (threat.reach === 'none') return `out of reach: ${cell(threat.why ?? '')}`
   if (threat.reach === 'harmless') return 'passes'
   return `no rule yet: ${cell(threat.open ?? '')}`
+}
+
+/** Names as many cases as a cell of a table holds. */
+function proofs(cases: readonly string[]): string {
+  const shown = cases.slice(0, 3).map(cell).join('; ')
+  return cases.length > 3 ? `${shown}; and ${cases.length - 3} more` : shown
 }

@@ -1,4 +1,5 @@
 import type { Fields } from '../istio/json.ts'
+import { workloadKinds } from '../istio/workload.ts'
 import { isCleanUp, isHousekeeping } from './change.ts'
 import type { NamespaceLabels } from './facts.ts'
 import {
@@ -32,6 +33,9 @@ const nothing: Evidence = { findings: [], notJudged: [], ruleErrors: [], malform
 
 /** Longest text of a slot in runes; longer ones are shortened in the middle. */
 const slotLimit = 160
+
+/** Longest `why` and longest `fix` in runes, however many slots they have; longer ones are shortened in the middle. */
+const textLimit = 400
 
 /**
  * Judges one review with every rule of the policy that judges its kind, in the state of the inventory after the request,
@@ -81,7 +85,17 @@ function judgeChange(review: Review, policy: Policy, { before, inventory }: Stat
   if (review.operation !== 'UPDATE' || oldObject === undefined) return after
   if (after.findings.length === 0 && after.notJudged.length === 0) return after
   const earlier = { ...review, object: oldObject, oldObject: undefined }
-  return markPreexisting(after, judge(earlier, policy, before.with(ref, oldObject), now))
+  return markPreexisting(after, ofTheObject(judge(earlier, policy, before.with(ref, oldObject), now), policy))
+}
+
+/** Leaves out what rules say that look at the requester or the change: it tells nothing of the object as it was. */
+function ofTheObject(evidence: Evidence, policy: Policy): Evidence {
+  const outside = new Set(policy.rules.filter(({ rule }) => rule.outsideLaw).map(({ rule }) => rule.id))
+  return {
+    ...evidence,
+    findings: evidence.findings.filter(({ rule }) => !outside.has(rule)),
+    notJudged: evidence.notJudged.filter(({ rule }) => !outside.has(rule)),
+  }
 }
 
 function markPreexisting(after: Evidence, before: Evidence): Evidence {
@@ -132,7 +146,7 @@ function judge(review: Judged, policy: Policy, inventory: Inventory, now: number
     oldObject: review.oldObject,
     operation: review.operation,
     subresource: review.subresource,
-    phase: review.phase,
+    phase: isTemplate(review.kind) ? 'submitted' : review.phase,
     namespaceClass: policy.facts.namespaces.classOf(namespace, labels),
     namespaceLabels: labels,
     requester: review.requester,
@@ -142,6 +156,11 @@ function judge(review: Judged, policy: Policy, inventory: Inventory, now: number
     if (applies(chosen.rule, subject)) bench.run(chosen, namespace, labels)
   }
   return bench
+}
+
+/** A template is judged as the pod that it would become, which no injector has seen yet, whoever asks. */
+function isTemplate(kind: string): boolean {
+  return kind !== 'Pod' && workloadKinds.includes(kind)
 }
 
 function applies(rule: Rule, subject: Subject): boolean {
@@ -206,8 +225,8 @@ class Bench implements Evidence {
       enforcementAction,
       path: at.path,
       value,
-      why: fillSlots(message.why, slots),
-      fix: fillSlots(message.fix, slots),
+      why: shorten(fillSlots(message.why, slots), textLimit),
+      fix: shorten(fillSlots(message.fix, slots), textLimit),
       docs: `${docsBase}#${rule.id}`,
       threats: message.threats,
     })

@@ -6,12 +6,16 @@ import { labelsOf } from '../istio/workload.ts'
 import type { Facts } from './facts.ts'
 import type { Inventory } from './inventory.ts'
 
-/** Returns true for the ConfigMap `istio`, or `istio-<revision>` by its label, in which a control plane reads its mesh. */
+/**
+ * Returns true for a ConfigMap in which a control plane reads its mesh: `istio`, or `istio-<revision>`, known by its label
+ * or by its key `mesh`. Istio goes by the name alone, so taking the label away hides nothing.
+ */
 export function isMeshConfigMap(configMap: unknown, rootNamespace: string): boolean {
   const name = text(dig(configMap, 'metadata', 'name'))
   if (text(dig(configMap, 'metadata', 'namespace')) !== rootNamespace || name === undefined) return false
+  if (name === 'istio') return true
   const revision = labelsOf(configMap).get(revisionLabel)
-  return name === 'istio' || (revision !== undefined && name === `istio-${revision}`)
+  return name === `istio-${revision}` || (name.startsWith('istio-') && dig(configMap, 'data', 'mesh') !== undefined)
 }
 
 /** What a mesh ConfigMap was read as; an inventory hands out the same object for as long as it is unchanged. */
@@ -32,13 +36,23 @@ function meshConfigMaps(facts: Facts, inventory: Inventory): readonly Fields[] {
   return inventory.list('ConfigMap', root).filter(configMap => isMeshConfigMap(configMap, root))
 }
 
-/** Returns what `exportTo` means where a ServiceEntry has none; undefined where the mesh configuration says nothing. */
+/**
+ * Returns what `exportTo` means where a ServiceEntry has none; undefined, which is public, where a mesh configuration says
+ * nothing. With several revisions what any of them exports to, since the entry is there for all.
+ */
 export function defaultServiceExportTo(facts: Facts, inventory: Inventory): readonly string[] | undefined {
-  for (const configMap of meshConfigMaps(facts, inventory)) {
+  const lists = meshConfigMaps(facts, inventory).map(configMap => {
     const read = readMeshConfigMap(configMap)
-    if (read.ok && read.value.defaultServiceExportTo !== undefined) return read.value.defaultServiceExportTo
+    return read.ok ? read.value.defaultServiceExportTo : undefined
+  })
+  const named = new Set<string>()
+  for (const exportTo of lists) {
+    if (exportTo === undefined || exportTo.length === 0) return undefined
+    for (const entry of exportTo) named.add(entry)
   }
-  return undefined
+  // Exported to nobody in one revision takes nothing away in another.
+  if (named.size > 1) named.delete('~')
+  return named.size === 0 ? undefined : [...named].sort()
 }
 
 /**
@@ -54,7 +68,9 @@ function modeInInventory(facts: Facts, inventory: Inventory): OutboundMode | und
     const read = readMeshConfigMap(configMap)
     return read.ok ? outboundMode(read.value) : undefined
   })
-  return modes.find(mode => mode !== 'REGISTRY_ONLY') ?? modes[0]
+  const open = modes.find(mode => mode !== undefined && mode !== 'REGISTRY_ONLY')
+  // One that cannot be read may be open too.
+  return open ?? (modes.includes(undefined) ? undefined : modes[0])
 }
 
 /** Returns where policy and inventory differ about a fact, one line each: the inventory wins, its operator should know. */

@@ -39,17 +39,21 @@ export function parsePattern(text: string): readonly PatternSegment[] | undefine
     if (key !== undefined) segments.push(key)
     else if (index !== undefined) segments.push(Number(index))
     else if (star !== undefined) segments.push({ anyIndex: true })
-    else segments.push(unquote(quoted ?? '""'))
+    else {
+      const name = unquote(quoted ?? '')
+      if (name === undefined) return undefined
+      segments.push(name)
+    }
     at = token.lastIndex
   }
   return segments
 }
 
-function unquote(quoted: string): string {
+function unquote(quoted: string): string | undefined {
   try {
     return String(JSON.parse(quoted))
   } catch {
-    return quoted
+    return undefined
   }
 }
 

@@ -36,8 +36,9 @@ export function podOf(subject: Subject, tools: Pick<Tools<string, unknown>, 'mal
     template,
     labels: labelsOf(template),
     annotations: annotationsOf(template),
+    // The API server takes an empty name for none: of the pod's own field, then of the older one.
     serviceAccount:
-      text(dig(template, 'spec', 'serviceAccountName')) ?? text(dig(template, 'spec', 'serviceAccount')) ?? 'default',
+      text(dig(template, 'spec', 'serviceAccountName')) || text(dig(template, 'spec', 'serviceAccount')) || 'default',
     at: (...segments) => [...root, ...segments],
   }
 }

@@ -1,5 +1,7 @@
 import {
+  equal,
   formatRanges,
+  includes,
   intersect,
   nothing,
   privateRanges,
@@ -33,9 +35,30 @@ export function judgeUncaptured(uncaptured: Ranges, facts: Facts, accepted: Rang
   const outside = subtract(uncaptured, inside)
   const known = pods !== undefined && services !== undefined
   const certain = known ? outside : subtract(outside, privateRanges)
-  if (formatRanges(certain).length > 0) return { leaves: 'yes', outside: few(formatRanges(outside)) }
-  const open = formatRanges(intersect(outside, privateRanges))
-  return open.length === 0 ? { leaves: 'no' } : { leaves: 'unknown', outside: few(open) }
+  if (!isEmpty(certain)) return { leaves: 'yes', outside: describe(outside) }
+  const open = intersect(outside, privateRanges)
+  return isEmpty(open) ? { leaves: 'no' } : { leaves: 'unknown', outside: describe(open) }
+}
+
+const isEmpty = (ranges: Ranges): boolean => equal(ranges, nothing)
+
+const everyIPv4 = rangesOf('0.0.0.0/0')
+const everyIPv6 = rangesOf('::/0')
+
+/** Returns the ranges as people say them: not two dozen prefixes where "every public IPv4 address" is meant. */
+function describe(ranges: Ranges): string {
+  const isPublic = (family: Ranges): boolean => includes(ranges, subtract(family, privateRanges))
+  if (isPublic(everyIPv4) && isPublic(everyIPv6)) return 'every public address'
+  const parts: string[] = []
+  for (const [family, name] of [
+    [everyIPv4, 'IPv4'],
+    [everyIPv6, 'IPv6'],
+  ] as const) {
+    const ofFamily = intersect(ranges, family)
+    if (isPublic(family)) parts.push(`every public ${name} address`)
+    else if (!isEmpty(ofFamily)) parts.push(few(formatRanges(ofFamily)))
+  }
+  return enumerate(parts)
 }
 
 /** How to make the ranges known. */

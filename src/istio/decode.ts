@@ -72,8 +72,7 @@ class Decoder {
     })
   }
 
-  #refuse(node: ParsedNode | null, what: string, fix?: string): void {
-    const offset = node?.range[0] ?? 0
+  #refuse({ range: [offset] }: ParsedNode, what: string, fix?: string): void {
     this.faults.push(fix === undefined ? { offset, what } : { offset, what, fix })
   }
 
@@ -86,7 +85,7 @@ class Decoder {
   #expand<T>(node: ParsedNode | null, depth: number, otherwise: T, then: (target: ParsedNode) => T): T {
     if (node === null || this.#stopped) return otherwise
     this.#count(node)
-    if (depth > maxDepth) this.#stop(node, `aliases nest deeper than ${maxDepth} levels`)
+    if (depth > maxDepth) this.#stop(node, `nested deeper than ${maxDepth} levels`)
     if (this.#expanding.has(node)) this.#stop(node, 'an alias stands inside its own anchor')
     if (this.#stopped) return otherwise
     if (!isAlias(node)) return then(node)
@@ -97,7 +96,7 @@ class Decoder {
     }
     this.#expanding.add(node)
     this.#count(target)
-    const result = this.#stopped ? otherwise : then(target)
+    const result = then(target)
     this.#expanding.delete(node)
     return result
   }

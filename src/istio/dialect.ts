@@ -16,9 +16,18 @@ interface Place {
   readonly properties: boolean
 }
 
+interface Todo {
+  readonly token: CST.Token
+  /** Inside brackets. */
+  readonly flow: boolean
+  /** Indentation of the block around it. */
+  readonly indent: number
+}
+
 const tabs = 'a tab stands where only spaces may'
 const ambiguous = 'quote the text, or write it more plainly'
 const endTypes = new Set(['space', 'comment', 'newline', 'flow-map-end', 'flow-seq-end', 'flow-error-end'])
+const blanks = /[ \t\n]*/y
 const tagForm = /^!!(?:str|int|float|bool|null|binary|map|seq)$/
 const nameForm = /^[&*][A-Za-z0-9_-]+$/
 // A solidus and halves of surrogate pairs are no escapes of YAML 1.1; an escaped line break before an empty line folds
@@ -34,7 +43,7 @@ const oddBlock = /^(?: *\n)*(?: *\t|[^ \n])|(?:^|\n) +$/
  */
 export function dialectFaults(tokens: readonly CST.Token[], text: string): readonly TextFault[] {
   const faults: TextFault[] = []
-  const todo: { token: CST.Token; flow: boolean }[] = []
+  const todo: Todo[] = []
 
   function refuse({ offset }: { readonly offset: number }, what: string, fix = ambiguous): void {
     faults.push({ offset, what, fix })
@@ -71,16 +80,12 @@ export function dialectFaults(tokens: readonly CST.Token[], text: string): reado
     if (!expected || (next !== undefined && !' \t\n'.includes(next))) refuse(mark, 'a tag or an anchor is misplaced')
   }
 
-  function checkItem(item: CST.CollectionItem, flow: boolean): void {
+  function checkItem(item: CST.CollectionItem, flow: boolean, indent: number): void {
     checkMarks(item.start, { flow, fresh: true, properties: true })
     checkMarks(item.sep, { flow, fresh: false, properties: false })
-    const last = (item.sep ?? item.start).at(-1)
-    const empty = !item.value || ('source' in item.value && item.value.source === '')
-    if (flow && empty && (last?.type === 'tag' || last?.type === 'anchor'))
-      refuse(last, 'a tag or an anchor has no value')
     const colon = item.sep?.find(mark => mark.type === 'map-value-ind')
     if (colon !== undefined) checkKey(item, colon, flow)
-    for (const token of [item.key, item.value]) if (token) todo.push({ token, flow })
+    for (const token of [item.key, item.value]) if (token) todo.push({ token, flow, indent })
   }
 
   function checkKey({ key, start }: CST.CollectionItem, colon: CST.SourceToken, flow: boolean): void {
@@ -98,7 +103,34 @@ export function dialectFaults(tokens: readonly CST.Token[], text: string): reado
     }
   }
 
-  function checkToken(token: CST.Token, flow: boolean): void {
+  // The parser, too, takes some unclosed quotes for closed ones.
+  function checkClosed(token: CST.FlowScalar, rest: string): void {
+    const closed = rest !== '' && rest.indexOf(token.source.charAt(0)) === rest.length - 1
+    if (!closed) refuse(token, 'invalid YAML: a closing quote is missing')
+  }
+
+  // After a comment the parser may take less indented lines for a part of the text.
+  function checkIndent({ offset }: { readonly offset: number }, lines: string, indent: number): void {
+    const odd = [...lines.matchAll(/\n( *)(?=[^ \n])/g)].some(line => line[0].length - 1 <= indent)
+    if (odd) refuse({ offset }, 'a line of a text is indented too little')
+  }
+
+  function checkBlock({ offset, props, source }: CST.BlockScalar): void {
+    const header = props.find(mark => mark.type === 'block-scalar-header')
+    const explicit = header !== undefined && 'source' in header && /[0-9]/.test(header.source)
+    const start = text.indexOf('\n', offset) + 1
+    // With a number in the header, lines of blanks inside and after the text are cut differently.
+    const blank = explicit && /^\n*$|(?:^|\n) +(?:\n|$)/.test(source + blanksAt(start + source.length))
+    if (blank || oddBlock.test(source)) refuse({ offset }, 'the indentation of a block text is ambiguous')
+  }
+
+  function blanksAt(at: number): string {
+    blanks.lastIndex = at
+    blanks.test(text)
+    return text.slice(at, blanks.lastIndex)
+  }
+
+  function checkToken({ token, flow, indent }: Todo): void {
     switch (token.type) {
       case 'alias':
         if (!nameForm.test(token.source)) refuse(token, 'an alias has an odd name')
@@ -107,31 +139,31 @@ export function dialectFaults(tokens: readonly CST.Token[], text: string): reado
       case 'scalar':
         if (flow && /^:|\?/.test(token.source))
           refuse(token, 'inside brackets, plain text starts with ":" or has a "?"')
-        if (/\n *\t/.test(token.source)) refuse(token, tabs, 'indent with spaces')
+        if (/\n *\t/.test(token.source + blanksAt(token.offset + token.source.length)))
+          refuse(token, tabs, 'indent with spaces')
+        if (!flow) checkIndent(token, token.source, indent)
         checkEnd(token.end, false)
         return
       case 'double-quoted-scalar':
         if (oddEscape.test(token.source)) refuse(token, 'an escape is read differently by YAML 1.1')
-        if (/["\\]/.test(token.source.slice(1, -1).replace(/\\./gs, ''))) refuse(token, 'a closing quote is missing')
+        checkClosed(token, token.source.slice(1).replace(/\\./gs, ''))
         checkEnd(token.end, flow)
         return
       case 'single-quoted-scalar':
-        if (token.source.slice(1, -1).replaceAll("''", '').includes("'")) refuse(token, 'a closing quote is missing')
+        checkClosed(token, token.source.slice(1).replaceAll("''", ''))
         checkEnd(token.end, flow)
         return
-      case 'block-scalar': {
-        const explicit = token.props.some(mark => mark.type === 'block-scalar-header' && /[0-9]/.test(mark.source))
-        const blank = explicit && !/[^ \n]/.test(token.source)
-        if (blank || oddBlock.test(token.source)) refuse(token, 'the indentation of a block text is ambiguous')
+      case 'block-scalar':
+        checkBlock(token)
+        checkIndent(token, `\n${token.source}`, indent)
         return
-      }
       case 'flow-collection':
         checkEnd(token.end, flow)
-        for (const item of token.items) checkItem(item, true)
+        for (const item of token.items) checkItem(item, true, indent)
         return
       case 'block-map':
       case 'block-seq':
-        for (const item of token.items) checkItem(item, flow)
+        for (const item of token.items) checkItem(item, flow, token.indent)
         return
       default: // What else there is, the parser has refused.
     }
@@ -148,8 +180,8 @@ export function dialectFaults(tokens: readonly CST.Token[], text: string): reado
     checkMarks(token.end, { ...place, properties: false })
     checkEnd(token.end, true)
     nothing = !token.value && !token.start.some(mark => mark.type === 'doc-start')
-    if (token.value) todo.push({ token: token.value, flow: false })
+    if (token.value) todo.push({ token: token.value, flow: false, indent: -1 })
   }
-  for (let next = todo.pop(); next !== undefined; next = todo.pop()) checkToken(next.token, next.flow)
+  for (let next = todo.pop(); next !== undefined; next = todo.pop()) checkToken(next)
   return faults.sort((one, other) => one.offset - other.offset)
 }

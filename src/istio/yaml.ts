@@ -21,8 +21,8 @@ export function readYaml(text: string): Result<unknown> {
   const { tree, value, faults } = loadYaml(text.replace(/^\ufeff/, ''))
   const [fault] = faults
   if (fault === undefined) return good(value)
-  const before = tree.text.slice(0, fault.offset).split('\n')
-  return bad(`line ${before.length}, column ${(before.at(-1) ?? '').length + 1}: ${fault.what}`)
+  const before = tree.text.slice(0, fault.offset)
+  return bad(`line ${before.split('\n').length}, column ${before.length - before.lastIndexOf('\n')}: ${fault.what}`)
 }
 
 /** Returns the value of one YAML text and everything wrong with it; the value counts only where nothing is. */
@@ -68,8 +68,10 @@ export function parseYaml(original: string): { readonly tree: YamlTree; readonly
   return { tree: { text, root, targets: aliasTargets(root) }, faults: [] }
 }
 
+// What the parser says, without the piece of the text that it may quote after a colon.
 function clause(message: string): string {
-  return message.slice(0, 160).replace(/^[A-Z](?=[a-z ])/, letter => letter.toLowerCase())
+  const bare = message.replace(/(?<=\S):.*/s, '').replace(/[^ -~]/g, '?')
+  return bare.charAt(0).toLowerCase() + bare.slice(1)
 }
 
 // An alias stands for the last anchor of its name that starts before it. An unknown name is left out, and refused when

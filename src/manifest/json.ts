@@ -2,9 +2,15 @@ import { maxDepth } from '../istio/decode.ts'
 import type { TextFault } from '../istio/dialect.ts'
 import { quote } from '../istio/text.ts'
 
-/** One JSON value found in a text: where it ends and what is wrong with it, or the syntax error that cut it off. */
+/** One JSON value found in a text, or the syntax error that cut it off. */
 export type ScannedJson =
-  | { readonly ok: true; readonly end: number; readonly faults: readonly TextFault[] }
+  | {
+      readonly ok: true
+      readonly end: number
+      readonly faults: readonly TextFault[]
+      /** A key has escapes: such a value is for buildJson. */
+      readonly escapedKeys: boolean
+    }
   | { readonly ok: false; readonly fault: TextFault }
 
 const numeral = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?/y
@@ -18,7 +24,9 @@ const escaping = /["\\/bfnrt]|u[0-9a-fA-F]{4}/y
 export function scanJson(text: string, start: number): ScannedJson {
   const scanner = new Scanner(text)
   const end = scanner.value(start)
-  return end < 0 ? { ok: false, fault: scanner.failure } : { ok: true, end, faults: scanner.faults }
+  return end < 0
+    ? { ok: false, fault: scanner.failure }
+    : { ok: true, end, faults: scanner.faults, escapedKeys: scanner.escapedKeys }
 }
 
 /** Returns the offset of the first character at or after `at` that is no JSON white space. */
@@ -32,6 +40,7 @@ export function skipSpace(text: string, at: number): number {
 class Scanner {
   readonly faults: TextFault[] = []
   failure: TextFault = { offset: 0, what: '' }
+  escapedKeys = false
   readonly #text: string
   /** The open objects, with their keys, and arrays (undefined). */
   readonly #open: (Set<string> | undefined)[] = []
@@ -95,7 +104,9 @@ class Scanner {
     const end = this.#text[at] === '"' ? this.#string(at) : this.#fail(at, 'a key in double quotes is missing')
     if (end < 0) return -1
     const raw = this.#text.slice(at + 1, end - 1)
-    const key: string = raw.includes('\\') ? JSON.parse(`"${raw}"`) : raw
+    const escaped = raw.includes('\\')
+    const key: string = escaped ? JSON.parse(`"${raw}"`) : raw
+    this.escapedKeys ||= escaped
     if (keys.has(key)) {
       this.faults.push({
         offset: at,
@@ -122,6 +133,8 @@ class Scanner {
   // kubectl keeps whole numbers of 64 bits; those beyond become doubles there as well.
   #number([digits, fraction, exponent]: RegExpExecArray): number {
     const end = numeral.lastIndex
+    const cut = exponent === undefined && (fraction === undefined ? /[.eE]/ : /[eE]/).test(this.#text.charAt(end))
+    if (cut) return this.#fail(end, 'a number is not complete')
     const number = Number(digits)
     const whole = fraction === undefined && exponent === undefined
     if (!Number.isFinite(number))

@@ -1,3 +1,4 @@
+import { scalarEnd } from './build.ts'
 import { skipSpace } from './json.ts'
 
 const token = /[[{\]}]|[^\s"[\]{},:]+|[\s,:]+/y
@@ -69,7 +70,7 @@ export class JsonPlaces {
       const first = this.#text[at]
       if (first === '{' || first === '[') depth++
       if (first === '}' || first === ']') depth--
-      at = first === '"' ? this.#textEnd(at) : this.#tokenEnd(at)
+      at = first === '"' ? scalarEnd(this.#text, at) : this.#tokenEnd(at)
     } while (depth > 0)
     return at
   }
@@ -78,11 +79,5 @@ export class JsonPlaces {
     token.lastIndex = at
     token.test(this.#text)
     return token.lastIndex
-  }
-
-  #textEnd(start: number): number {
-    let at = start + 1
-    while (this.#text[at] !== '"') at += this.#text[at] === '\\' ? 2 : 1
-    return at + 1
   }
 }

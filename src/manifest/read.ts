@@ -1,6 +1,7 @@
 import { field, isFields, text as textOf } from '../istio/json.ts'
 import { trimSpace } from '../istio/text.ts'
 import { loadYaml, locate, parseYaml, type TextFault } from '../istio/yaml.ts'
+import { buildJson } from './build.ts'
 import { scanJson, skipSpace } from './json.ts'
 import { problemAt, unwrap } from './list.ts'
 import { JsonPlaces } from './locate.ts'
@@ -97,7 +98,8 @@ function readJson(text: string, found: Found): void {
     for (const fault of scanned.faults) refuse(found, fault, lines.at(fault.offset))
     end = scanned.end
     if (scanned.faults.length > 0) continue
-    add(found, JSON.parse(text.slice(start, end)), path => lines.at(places.locate(start, path)))
+    const value = scanned.escapedKeys ? buildJson(text, start) : JSON.parse(text.slice(start, end))
+    add(found, value, path => lines.at(places.locate(start, path)))
   }
 }
 

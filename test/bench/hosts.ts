@@ -16,7 +16,12 @@ export function hostList(count: number): string {
     namespaces: [`team-${i % 50}`],
   }))
   const spec = { defaults: { owner: 'bench', expires: '2027-06-30' }, hosts }
-  return JSON.stringify({ apiVersion: 'sallyport.dev/v1alpha1', kind: 'ApprovedHosts', metadata: { name: 'many' }, spec })
+  return JSON.stringify({
+    apiVersion: 'sallyport.dev/v1alpha1',
+    kind: 'ApprovedHosts',
+    metadata: { name: 'many' },
+    spec,
+  })
 }
 
 /** Loads a policy with that many approved hosts. */
@@ -64,7 +69,11 @@ export function timeVerdict(policy: Policy, rounds = 7, times = 2_000): number {
 }
 
 /** Returns the MiB that loading holds on to. Needs `--expose-gc` to be exact; without, the heap is let grow. */
-export function memoryOf(load: () => Policy): { readonly policy: Policy; readonly mebibytes: number; readonly milliseconds: number } {
+export function memoryOf(load: () => Policy): {
+  readonly policy: Policy
+  readonly mebibytes: number
+  readonly milliseconds: number
+} {
   globalThis.gc?.()
   const before = process.memoryUsage()
   const start = performance.now()

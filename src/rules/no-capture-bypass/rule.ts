@@ -1,8 +1,11 @@
+import type { Path } from '../../core/path.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
+import { show } from '../../core/text.ts'
 import { few, giveRanges, judgeUncaptured } from '../../core/uncaptured.ts'
 import { type Capture, captureAnnotations, readCapture, reroutedInterfaces } from '../../istio/capture.ts'
 import { complement, nothing, parseSubnet, type Ranges, union } from '../../istio/cidr.ts'
+import { readProxyConfig } from '../../istio/proxyconfig.ts'
 import { usesHostNetwork, workloadKinds } from '../../istio/workload.ts'
 
 interface Params {
@@ -20,6 +23,7 @@ type Message =
   | 'excluded-interfaces'
   | 'rerouted-interfaces'
   | 'interception-mode'
+  | 'transparent-mode'
   | 'unreadable'
 
 const text = { type: 'string', minLength: 1 }
@@ -74,7 +78,7 @@ export default defineRule<Message, Params>({
       enforcementAction: 'deny',
       why: 'connections to {outside} leave without passing the proxy',
       fix: 'take {outside} out of the annotation, or have the ranges accepted (params.excludableRanges)',
-      threats: ['pod/exclude-outbound-ip-ranges'],
+      threats: ['pod/exclude-outbound-ip-ranges', 'pod/metadata-update-live'],
     },
     'included-ranges': {
       severity: 'critical',
@@ -107,8 +111,15 @@ export default defineRule<Message, Params>({
     'interception-mode': {
       severity: 'critical',
       enforcementAction: 'deny',
-      why: 'interception mode {value} is not one that keeps the pod behind its proxy',
-      fix: 'remove the annotation: traffic is then redirected',
+      why: 'with interception mode {value} nothing redirects the pod’s traffic to its proxy',
+      fix: 'remove {setting}: traffic is then redirected',
+      threats: ['pod/interception-mode'],
+    },
+    'transparent-mode': {
+      severity: 'medium',
+      enforcementAction: 'deny',
+      why: 'with interception mode {value} the proxy runs as root, kept out of capture by its group alone',
+      fix: 'remove {setting}, or have the mode accepted (params.interceptionModes)',
       threats: ['pod/interception-mode'],
     },
     unreadable: {
@@ -116,7 +127,13 @@ export default defineRule<Message, Params>({
       enforcementAction: 'deny',
       why: 'Istio cannot read "{value}": it {problem}',
       fix: 'correct the value, or remove the annotation',
-      threats: ['pod/include-outbound-ports', 'pod/exclude-outbound-ip-ranges'],
+      threats: [
+        'pod/include-outbound-ports',
+        'pod/include-outbound-ip-ranges',
+        'pod/exclude-outbound-ip-ranges',
+        'pod/exclude-outbound-ports',
+        'pod/interception-mode',
+      ],
     },
   },
   check(subject, tools) {
@@ -124,7 +141,7 @@ export default defineRule<Message, Params>({
     // The network of the node is never captured: no-host-network speaks of that.
     if (pod === undefined || usesHostNetwork(pod.template)) return
     const capture = readCapture(pod.annotations)
-    for (const name of Object.keys(captureAnnotations) as (keyof Capture)[]) {
+    for (const name of outbound) {
       const read = capture[name]
       if (read?.ok === false) {
         tools.report('unreadable', { ...placeOf(pod, name), slots: { problem: read.why } })
@@ -134,15 +151,48 @@ export default defineRule<Message, Params>({
     judgePorts(pod, capture, tools)
     judgeInterfaces(pod, capture, tools)
     const mode = capture.interceptionMode
-    if (mode?.ok && !tools.params.interceptionModes.includes(mode.value)) {
-      tools.report('interception-mode', placeOf(pod, 'interceptionMode'))
-    }
+    if (mode === undefined) judgeProxyConfig(pod, tools)
+    else if (mode.ok) judgeMode(mode.value, placeOf(pod, 'interceptionMode').path, 'the annotation', tools)
   },
 })
 
+function judgeMode(mode: string, path: Path, setting: string, tools: Tools<Message, Params>): void {
+  if (tools.params.interceptionModes.includes(mode)) return
+  tools.report(mode === 'TPROXY' ? 'transparent-mode' : 'interception-mode', { path, value: mode, slots: { setting } })
+}
+
+/** The whole configuration of the proxy in one annotation; its mode counts where the mode's own annotation is absent. */
+const proxyConfig = 'proxy.istio.io/config'
+
+function judgeProxyConfig(pod: Pod, tools: Tools<Message, Params>): void {
+  const value = pod.annotations.get(proxyConfig)
+  if (value === undefined) return
+  const path = pod.at('metadata', 'annotations', proxyConfig)
+  const read = readProxyConfig(value)
+  if (!read.ok) {
+    tools.report('unreadable', { path, value, slots: { problem: read.why } })
+    return
+  }
+  const mode = read.value.find(setting => setting.path.join('.') === 'interceptionMode')
+  if (mode !== undefined) judgeMode(show(mode.value), path, 'interceptionMode from the annotation', tools)
+}
+
+/** What lets traffic out; of the settings for incoming traffic Istio refuses the unreadable ones itself. */
+const outbound = [
+  'includeOutboundIPRanges',
+  'excludeOutboundIPRanges',
+  'includeOutboundPorts',
+  'excludeOutboundPorts',
+  'excludeInterfaces',
+  'rerouteVirtualInterfaces',
+  'kubevirtInterfaces',
+  'interceptionMode',
+] as const satisfies readonly (keyof Capture)[]
+
 function placeOf(pod: Pod, name: keyof Capture): { path: ReturnType<Pod['at']>; value: string } {
   const annotation = captureAnnotations[name]
-  return { path: pod.at('metadata', 'annotations', annotation), value: pod.annotations.get(annotation) ?? '' }
+  // Only an annotation that was read is spoken of, so it has a value.
+  return { path: pod.at('metadata', 'annotations', annotation), value: String(pod.annotations.get(annotation)) }
 }
 
 function judgeRanges(pod: Pod, capture: Capture, tools: Tools<Message, Params>): void {
@@ -169,9 +219,12 @@ function judgeLeft(
 }
 
 function acceptedRanges(params: Params): Ranges {
-  return params.excludableRanges
-    .map(parseSubnet)
-    .reduce((all, range) => (range.ok ? union(all, range.value) : all), nothing)
+  let accepted = nothing
+  for (const text of params.excludableRanges) {
+    const range = parseSubnet(text)
+    if (range.ok) accepted = union(accepted, range.value)
+  }
+  return accepted
 }
 
 function judgePorts(pod: Pod, capture: Capture, tools: Tools<Message, Params>): void {
@@ -179,7 +232,7 @@ function judgePorts(pod: Pod, capture: Capture, tools: Tools<Message, Params>): 
   if (!excluded?.ok) return
   const outside = excluded.value.filter(port => !tools.params.excludablePorts.includes(port))
   if (outside.length === 0) return
-  const slots = { outside: `port ${few(outside.map(String))}` }
+  const slots = { outside: `${outside.length === 1 ? 'port' : 'ports'} ${few(outside.map(String))}` }
   tools.report('excluded-ports', { ...placeOf(pod, 'excludeOutboundPorts'), slots })
 }
 

@@ -1,7 +1,7 @@
 import type { EgressGateway } from '../../core/facts.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { dig, isFields, stringMap } from '../../istio/json.ts'
-import { mapSelects } from '../../istio/selector.ts'
+import { type Labels, mapSelects } from '../../istio/selector.ts'
 import { annotationsOf, labelsOf, podTemplateOf } from '../../istio/workload.ts'
 
 type Message = 'selects-egress-gateway' | 'no-selector' | 'internal-annotation'
@@ -17,7 +17,8 @@ export default defineRule<Message, Record<never, never>>({
   risk: [
     'An Istio Gateway applies to every pod whose labels its selector matches, in whatever namespace the pod is. A tenant’s',
     'Gateway that selects the egress gateway adds servers to it: hosts nobody approved, and routes of the tenant bound to',
-    'them. A selector matches by any subset of the pods’ labels, and none at all matches every gateway.',
+    'them. A selector matches by any subset of the pods’ labels, and none at all matches every gateway; so do labels that',
+    'Istio gives to every proxy.',
   ].join(' '),
   judges: ['Gateway.networking.istio.io'],
   reads: gatewayKinds,
@@ -38,7 +39,7 @@ export default defineRule<Message, Record<never, never>>({
     'no-selector': {
       severity: 'critical',
       enforcementAction: 'deny',
-      why: 'without a selector the Gateway applies to every gateway of the mesh, the egress gateways too',
+      why: '{state} the Gateway applies to every gateway of the mesh, the egress gateways too',
       fix: 'set spec.selector to the labels of the gateway that is meant',
       threats: ['gw/no-selector'],
     },
@@ -60,11 +61,29 @@ export default defineRule<Message, Record<never, never>>({
   },
 })
 
+/** Labels that Istio gives to proxies whatever they are, so that a selector of them tells no gateway from another. */
+const everyProxy: ReadonlySet<string> = new Set([
+  'istio.io/rev',
+  'security.istio.io/tlsMode',
+  'service.istio.io/canonical-revision',
+  'sidecar.istio.io/inject',
+  'topology.istio.io/cluster',
+  'topology.istio.io/network',
+  'topology.istio.io/subzone',
+  'topology.kubernetes.io/region',
+  'topology.kubernetes.io/zone',
+])
+
+/** Labels that only the running pod bears: what its template shows is not the whole truth about them. */
+const addedLater: ReadonlySet<string> = new Set(['pod-template-hash', 'service.istio.io/canonical-name'])
+
 function judgeSelector(subject: Subject, tools: Judge): void {
   const given = dig(subject.object, 'spec', 'selector')
   const selector = stringMap(given)
-  if (selector.size === 0) {
-    tools.report('no-selector', { path: isFields(given) ? ['spec', 'selector'] : ['spec'] })
+  if ([...selector.keys()].every(key => everyProxy.has(key))) {
+    const state = selector.size === 0 ? 'without a selector' : 'by labels that every proxy bears'
+    const value = show(selector)
+    tools.report('no-selector', { path: isFields(given) ? ['spec', 'selector'] : ['spec'], value, slots: { state } })
     return
   }
   const path = ['spec', 'selector']
@@ -75,7 +94,7 @@ function judgeSelector(subject: Subject, tools: Judge): void {
   }
   for (const gateway of gateways.filter(candidate => candidate.namespace !== subject.ref.namespace)) {
     const answer = selects(selector, gateway, tools)
-    const value = [...selector].map(([key, label]) => `${key}=${label}`).join(',')
+    const value = show(selector)
     if (answer === 'yes') {
       tools.report('selects-egress-gateway', {
         path,
@@ -95,28 +114,44 @@ function judgeSelector(subject: Subject, tools: Judge): void {
   }
 }
 
+function show(selector: Labels): string {
+  return [...selector].map(([key, value]) => `${key}=${value}`).join(',')
+}
+
 /**
  * Whether a selector matches the pods of a gateway: by the labels that the policy states, and by all the labels that its
  * workloads in the inventory give their pods. A label that contradicts a stated one settles it.
  */
-function selects(
-  selector: ReadonlyMap<string, string>,
-  gateway: EgressGateway,
-  tools: Judge,
-): 'yes' | 'no' | 'unknown' {
-  if (mapSelects(selector, gateway.podLabels)) return 'yes'
-  for (const [key, value] of selector) {
+function selects(selector: Labels, gateway: EgressGateway, tools: Judge): 'yes' | 'no' | 'unknown' {
+  const telling = new Map([...selector].filter(([key]) => !everyProxy.has(key)))
+  if (mapSelects(telling, gateway.podLabels)) return 'yes'
+  for (const [key, value] of telling) {
     const stated = gateway.podLabels.get(key)
     if (stated !== undefined && stated !== value) return 'no'
   }
-  const workloads = podLabelsOf(gateway, tools)
-  if (workloads.some(labels => mapSelects(selector, labels))) return 'yes'
-  return workloads.length > 0 ? 'no' : 'unknown'
+  const answers = workloadsOf(gateway, tools).map(({ labels, isPod }) => compare(telling, labels, isPod))
+  if (answers.includes('yes')) return 'yes'
+  return answers.length === 0 || answers.includes('unknown') ? 'unknown' : 'no'
 }
 
-function podLabelsOf(gateway: EgressGateway, tools: Judge): readonly ReadonlyMap<string, string>[] {
+function compare(selector: Labels, labels: Labels, isPod: boolean): 'yes' | 'no' | 'unknown' {
+  const missing = [...selector].filter(([key, value]) => labels.get(key) !== value).map(([key]) => key)
+  if (missing.length === 0) return 'yes'
+  return !isPod && missing.every(key => addedLater.has(key) && !labels.has(key)) ? 'unknown' : 'no'
+}
+
+interface Workload {
+  readonly labels: Labels
+  readonly isPod: boolean
+}
+
+function workloadsOf(gateway: EgressGateway, tools: Judge): readonly Workload[] {
   return gatewayKinds
-    .flatMap(kind => tools.inventory.list(kind, gateway.namespace).map(object => podTemplateOf(kind, object)?.template))
-    .map(labelsOf)
-    .filter(labels => mapSelects(gateway.podLabels, labels))
+    .flatMap(kind =>
+      tools.inventory.list(kind, gateway.namespace).map(object => ({
+        labels: labelsOf(podTemplateOf(kind, object)?.template),
+        isPod: kind === 'Pod',
+      })),
+    )
+    .filter(({ labels }) => mapSelects(gateway.podLabels, labels))
 }

@@ -24,7 +24,7 @@ export default defineRule<'host-network', Record<never, never>>({
       enforcementAction: 'deny',
       why: 'the pod uses the network of its node, where no proxy sees its traffic',
       fix: 'remove spec.hostNetwork, or name the service account "{account}" under spec.workloads.mayUseHostNetwork',
-      threats: ['pod/host-network'],
+      threats: ['pod/host-network', 'pod/owner-reference-forged'],
     },
   },
   check(subject, tools) {

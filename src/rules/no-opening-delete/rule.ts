@@ -117,25 +117,27 @@ function holds(policy: Fields, selector: string): boolean {
 }
 
 function judgeSidecar(subject: Subject, tools: Judge): void {
-  const policy = sidecarOutboundPolicy(field(subject.object, 'spec'))
-  if (policy.absent || policy.mode !== 'REGISTRY_ONLY') return
-  const { rootNamespace } = tools.facts.mesh
-  const { namespace } = subject.ref
+  // A Sidecar that says nothing keeps its namespace at the mode of the mesh, out of reach of the root namespace's.
+  if (modeOf(subject.object, tools) !== 'REGISTRY_ONLY') return
   const heir = heirOf(subject, tools)
+  if (heir !== undefined && isInEffectAlready(heir, subject)) return
   const mode = heir === undefined ? meshMode(tools.facts, tools.inventory) : modeOf(heir, tools)
   if (mode === 'REGISTRY_ONLY') return
   if (mode === undefined) {
     const unknown = 'which mode holds without this Sidecar'
-    tools.notJudged(
-      ['spec', 'outboundTrafficPolicy'],
-      unknown,
-      'give ConfigMap istio with --inventory, or spec.mesh.outboundTrafficPolicy',
-    )
+    const fix = 'give ConfigMap istio with --inventory, or spec.mesh.outboundTrafficPolicy in the policy'
+    tools.notJudged(['spec', 'outboundTrafficPolicy'], unknown, fix)
     return
   }
-  const whose = namespace === rootNamespace ? 'every namespace without a Sidecar' : `namespace "${namespace}"`
   const fallback = heir === undefined ? `the mesh says ${mode}` : `Sidecar ${nameOf(heir)} says ${mode}`
-  tools.report('sidecar-lost', { path: ['metadata', 'name'], value: subject.ref.name, slots: { whose, fallback } })
+  const slots = { whose: whoseIs(subject, tools), fallback }
+  tools.report('sidecar-lost', { path: ['metadata', 'name'], value: subject.ref.name, slots })
+}
+
+function whoseIs({ object, ref }: Subject, tools: Judge): string {
+  if (isSelective(object)) return `the selected pods of namespace "${ref.namespace}"`
+  if (ref.namespace === tools.facts.mesh.rootNamespace) return 'every namespace without a Sidecar'
+  return `namespace "${ref.namespace}"`
 }
 
 /**
@@ -146,22 +148,33 @@ function heirOf(subject: Subject, tools: Judge): Fields | undefined {
   for (const namespace of [subject.ref.namespace, tools.facts.mesh.rootNamespace]) {
     const [oldest] = tools.inventory
       .list(sidecar, namespace)
-      .filter(candidate => dig(candidate, 'spec', 'workloadSelector') === undefined)
-      .toSorted((a, b) => compareAge(a, b))
+      .filter(candidate => !isSelective(candidate))
+      .toSorted(compareAge)
     if (oldest !== undefined) return oldest
   }
   return undefined
 }
 
+/** Of several Sidecars for a whole namespace the oldest holds: to delete a younger one changes nothing. */
+function isInEffectAlready(heir: Fields, { object, ref }: Subject): boolean {
+  const isSameScope = dig(heir, 'metadata', 'namespace') === ref.namespace && !isSelective(object)
+  return isSameScope && compareAge(heir, object) < 0
+}
+
+function isSelective(object: Fields): boolean {
+  return isFields(dig(object, 'spec', 'workloadSelector'))
+}
+
+/** What has no age counts as younger than all that have one. */
 function compareAge(a: Fields, b: Fields): number {
   const [left, right] = [a, b].map(
-    object => `${text(dig(object, 'metadata', 'creationTimestamp')) ?? ''} ${nameOf(object)}`,
+    object => `${text(dig(object, 'metadata', 'creationTimestamp')) ?? 'unknown'} ${nameOf(object)}`,
   )
   return (left ?? '') < (right ?? '') ? -1 : 1
 }
 
-function modeOf(heir: Fields, tools: Judge): OutboundMode | undefined {
-  const policy = sidecarOutboundPolicy(field(heir, 'spec'))
+function modeOf(object: Fields, tools: Judge): OutboundMode | undefined {
+  const policy = sidecarOutboundPolicy(field(object, 'spec'))
   return policy.absent ? meshMode(tools.facts, tools.inventory) : policy.mode
 }
 

@@ -1,7 +1,9 @@
+import { liveApprovals } from '../../core/clients.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { isClusterHost, parseHost } from '../../istio/host.ts'
 import { dig, field, list, text } from '../../istio/json.ts'
+import { isInside } from './entry.ts'
 import type { Judge } from './rule.ts'
 
 /** One place in a VirtualService that sends traffic to a host. */
@@ -27,24 +29,37 @@ export function judgeDestinations(subject: Subject, tools: Judge): void {
     }
     if (isInternalEntry(host, tools)) continue
     const message = destination.mirror ? 'mirror-not-approved' : 'destination-not-approved'
-    tools.report(message, { path: destination.path, value: host, slots: { namespace: subject.ref.namespace } })
+    const whose = subject.namespaceClass === 'platform' ? '' : ` for namespace "${subject.ref.namespace}"`
+    tools.report(message, { path: destination.path, value: host, slots: { whose } })
   }
 }
 
-/** Yields every destination and mirror, absent hosts left out. */
+/** Yields every destination and mirror that traffic reaches; absent hosts and shares of nothing are left out. */
 function* destinationsOf(object: unknown): Generator<Destination> {
   for (const section of ['http', 'tls', 'tcp'] as const) {
     for (const [i, route] of list(dig(object, 'spec', section)).entries()) {
       const at: Path = ['spec', section, i]
-      for (const [j, entry] of list(field(route, 'route')).entries()) {
-        yield* destination([...at, 'route', j, 'destination', 'host'], dig(entry, 'destination', 'host'), false)
+      const shares = list(field(route, 'route'))
+      for (const [j, share] of shares.entries()) {
+        // A single destination is used whatever its weight; among several, one of weight 0 is not.
+        if (shares.length > 1 && (field(share, 'weight') ?? 0) === 0) continue
+        yield* destination([...at, 'route', j, 'destination', 'host'], dig(share, 'destination', 'host'), false)
       }
-      yield* destination([...at, 'mirror', 'host'], dig(route, 'mirror', 'host'), true)
+      if (!isNothing(field(route, 'mirrorPercentage'), field(route, 'mirrorPercent'))) {
+        yield* destination([...at, 'mirror', 'host'], dig(route, 'mirror', 'host'), true)
+      }
       for (const [j, mirror] of list(field(route, 'mirrors')).entries()) {
+        if (isNothing(field(mirror, 'percentage'), undefined)) continue
         yield* destination([...at, 'mirrors', j, 'destination', 'host'], dig(mirror, 'destination', 'host'), true)
       }
     }
   }
+}
+
+/** A mirror without a percentage copies everything; the older whole number counts where the newer field is absent. */
+function isNothing(percentage: unknown, older: unknown): boolean {
+  if (percentage !== undefined && percentage !== null) return (field(percentage, 'value') ?? 0) === 0
+  return older === 0
 }
 
 function* destination(path: Path, host: unknown, mirror: boolean): Generator<Destination> {
@@ -69,20 +84,15 @@ function outsideHost(given: string, tools: Judge): string | undefined {
 
 /** Returns true where an entry of the mesh's own machines gives the host. */
 function isInternalEntry(host: string, tools: Judge): boolean {
-  return tools.inventory
-    .list('ServiceEntry.networking.istio.io')
-    .some(
-      entry => dig(entry, 'spec', 'location') === 'MESH_INTERNAL' && list(dig(entry, 'spec', 'hosts')).includes(host),
-    )
+  return tools.inventory.list('ServiceEntry.networking.istio.io').some(entry => {
+    const spec = field(entry, 'spec')
+    return isInside(spec) && list(field(spec, 'hosts')).includes(host)
+  })
 }
 
 /** A platform's route may serve any namespace: its entry says which, and is judged for that. */
 function isApproved(host: string, subject: Subject, tools: Judge): boolean {
-  return tools.facts.approvedHosts
-    .covering(host)
-    .some(
-      approval =>
-        (approval.expires === undefined || tools.now < approval.expires) &&
-        (subject.namespaceClass === 'platform' || approval.allows(subject.ref.namespace)),
-    )
+  return liveApprovals(host, tools.facts, tools.now).some(
+    approval => subject.namespaceClass === 'platform' || approval.allows(subject.ref.namespace),
+  )
 }

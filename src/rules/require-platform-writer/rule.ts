@@ -1,5 +1,6 @@
 import { isMeshConfigMap } from '../../core/mesh.ts'
 import { defineRule, type Subject } from '../../core/rule.ts'
+import { dig } from '../../istio/json.ts'
 
 const istioKinds = ['ServiceEntry', 'VirtualService', 'DestinationRule', 'Gateway', 'Sidecar', 'EnvoyFilter'].map(
   kind => `${kind}.networking.istio.io`,
@@ -47,8 +48,16 @@ export default defineRule<'not-platform', Record<never, never>>({
   },
 })
 
-/** Most ConfigMaps there are bookkeeping of controllers; two kinds of them are the mesh. */
+/** Most ConfigMaps there are bookkeeping of controllers; what control planes and injectors read is the mesh. */
 function steersMesh(subject: Subject, rootNamespace: string): boolean {
   if (subject.kind !== 'ConfigMap') return true
-  return isMeshConfigMap(subject.object, rootNamespace) || /^istio-sidecar-injector(-|$)/.test(subject.ref.name)
+  if (subject.ref.namespace !== rootNamespace) return false
+  if (/^istio-sidecar-injector(-|$)/.test(subject.ref.name)) return true
+  // The mesh ConfigMap by its name, a shared one of any name by its keys.
+  return [subject.object, subject.oldObject].some(
+    object =>
+      isMeshConfigMap(object, rootNamespace) ||
+      dig(object, 'data', 'mesh') !== undefined ||
+      dig(object, 'data', 'meshNetworks') !== undefined,
+  )
 }

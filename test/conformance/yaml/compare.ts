@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isFields } from '../../../src/istio/json.ts'
 import { readYaml } from '../../../src/istio/yaml.ts'
+import { buildJson } from '../../../src/manifest/build.ts'
 import { readManifests } from '../../../src/manifest/read.ts'
 import type { Sample } from './corpus.ts'
 
@@ -33,7 +34,9 @@ export const refusals = {
     /^no space follows the ":"/,
     /^inside brackets, plain text/,
     /^the indentation of a block text is ambiguous$/,
+    /^a line of a text is indented too little$/,
   ],
+  'nested too deep': [/^nested deeper than/],
   'the parser is stricter than Go': [/^invalid (?:YAML|JSON): /],
 } as const satisfies Record<string, readonly RegExp[]>
 
@@ -87,8 +90,8 @@ function judgeOne(text: string, { one: go, strict }: Answer): Judged {
 function judgeStream(text: string, go: readonly Outcome[]): Judged {
   const { documents, problems } = readManifests(text, 'f')
   const ours = documents.map(document => normal(document.object))
-  const theirs = go.flatMap(outcome => ('value' in outcome ? single(outcome.value) : []))
-  const failed = go.some(outcome => !('value' in outcome))
+  const theirs: readonly unknown[] = go.flatMap(outcome => ('value' in outcome ? single(outcome.value) : []))
+  const failed = go.some(outcome => !('value' in outcome)) || !theirs.every(isFields)
   if (!contains(theirs, ours)) return different('another value', ours, theirs)
   if (failed) return problems.length > 0 ? { name: 'both refuse' } : different('we accept what Go refuses', ours, go)
   if (problems.length > 0) return refusal(problems.map(problem => problem.what), JSON.stringify(theirs)) // biome-ignore format: one line
@@ -110,12 +113,12 @@ function refusal(reasons: readonly string[], go: string): Judged {
   return { name: `we refuse: ${name}` }
 }
 
-/** Unwraps a list as kubectl does. */
+/** Unwraps a list as kubectl does, which fails for an item that is no object. */
 function single(value: unknown): readonly unknown[] {
   if (!isFields(value) || !('items' in value) || typeof value['kind'] !== 'string' || value['kind'] === '')
     return [value]
   const items = value['items'] ?? []
-  return Array.isArray(items) ? items.flatMap(single).filter(isFields) : []
+  return Array.isArray(items) ? items.flatMap(single) : [items]
 }
 
 /** Returns true where `part` is `whole` with some entries left out. */
@@ -132,11 +135,13 @@ function normal(value: unknown): unknown {
 
 /** Parses JSON; an integer whose digits a double cannot hold becomes something that equals no number. */
 export function parseExactly(text: string): unknown {
-  return JSON.parse(text, (_key, value, context?: { readonly source?: string }) => {
-    if (typeof value !== 'number') return value
-    const source = context?.source ?? ''
-    const whole = /^-?[0-9]+$/.test(source) && !Number.isSafeInteger(value)
-    // Go writes a float beyond that as its shortest digits and noughts, as JavaScript does.
-    return whole && source !== String(value) && BigInt(source) !== BigInt(value) ? { integer: source } : value + 0
-  })
+  return buildJson(text.replace(/"(?:[^"\\]|\\.)*"|-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?/g, exactly), 0)
+}
+
+function exactly(token: string): string {
+  if (token === '-0') return '0'
+  if (!/^-?[0-9]{16,}$/.test(token)) return token
+  // Go writes a float beyond that as its shortest digits and noughts, as JavaScript does.
+  const number = Number(token)
+  return token === String(number) || BigInt(token) === BigInt(number) ? token : JSON.stringify({ integer: token })
 }

@@ -413,6 +413,11 @@ a: |↵  b
 >↵   a↵  b
 >↵  a↵  →b↵  c
 >↵  a↵    ↵  b
+>1↵  a↵  ↵
+|1↵  a↵  ↵
+|2↵   ↵  a
+"\→"
+"a\→b"
 |1↵  a
 |2↵  a
 |2↵   a
@@ -682,6 +687,25 @@ a: >↵b
 {"a": 1}↵# c↵---↵{"b": 2}
 {"a": 1} x
 {"a": 1},
+{}1.[?a]0: b
+{}11e6.[?a]0: b
+{}1x: b
+a:↵#>↵ c↵- b
+a:↵#c↵ b↵c: d
+a:↵#c↵ |↵ b↵- d
+a:↵#c↵ |↵ b↵c: d
+a:↵#c↵ "b↵- d"
+a:↵#c↵ [b,↵d]
+- #c↵ a↵- b
+-↵#c↵  a↵ b
+a:↵  b:↵#c↵   c↵  d: e
+a:↵  b:↵#c↵   c↵  - e
+[1, {"q\\": 1}, {"q\u0026": 1}]
+{"a": 1, "h\\u00": 2}
+{"a": 1, "h\u006fsts": ["x"]}
+{"a": [{"c": 1, "h\\u00": 2}, [{"c": 1, "h\u006fsts": ["x"]}]]}
+{}01: b
+{}-: b
 {"a": 1} null {"b": 2}
 {"a": 1} [1] {"b": 2}
 {"a": 1} 1 {"b": 2}
@@ -1177,6 +1201,11 @@ export function handwritten(): readonly Sample[] {
     ...manifests.map(text => text.replaceAll('\n', '\r\n')),
     ...words.flatMap(word => places.map(place => place(word))),
     ...values.flatMap(value => spots.map(spot => spot(value))),
+    ...[490, 600].flatMap(depth => [
+      `${'['.repeat(depth)}${']'.repeat(depth)}`,
+      `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`,
+      `${'- '.repeat(depth)}a`,
+    ]),
     ...[900, 1015, 1030, 2000].flatMap(length => [
       `${'k'.repeat(length)}: a`,
       `${'é'.repeat(length)}: a`,

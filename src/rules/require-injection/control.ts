@@ -1,0 +1,77 @@
+import type { Tools } from '../../core/rule.ts'
+import { type InjectorPolicy, injectionLabel, revisionLabel } from '../../istio/injection.ts'
+import { type InjectorConfigMap, readInjectorConfigMap } from '../../istio/injector.ts'
+import { dig, type Fields, list, stringMap } from '../../istio/json.ts'
+
+/** Label of a webhook configuration that serves a tag; its revision is the one behind the tag. */
+const tagLabel = 'istio.io/tag'
+
+/** Name of the default revision, and of the tag that stands for it. */
+const defaultRevision = 'default'
+
+/** The kind in which control planes register their injectors. */
+export const webhookKind = 'MutatingWebhookConfiguration.admissionregistration.k8s.io'
+
+type Judge = Pick<Tools<string, unknown>, 'facts' | 'inventory'>
+
+/** Revisions and tags that the organisation's injectors serve, each with the revision behind it. */
+export type Served = ReadonlyMap<string, string>
+
+/**
+ * Returns what the organisation's injectors serve: by their webhook configurations, as far as the policy names revision
+ * or tag; where those are not known by the policy alone; undefined where that is silent too.
+ */
+export function servedRevisions({ facts, inventory }: Judge): Served | undefined {
+  const governed = facts.mesh.revisions
+  if (!inventory.knows(webhookKind)) return governed && new Map(governed.map(name => [name, name]))
+  const served = new Map<string, string>()
+  for (const configuration of inventory.list(webhookKind)) {
+    const labels = stringMap(dig(configuration, 'metadata', 'labels'))
+    if (labels.get('app') !== 'sidecar-injector') continue
+    const revision = labels.get(revisionLabel) ?? defaultRevision
+    const name = labels.get(tagLabel) ?? revision
+    if (governed !== undefined && !governed.includes(name) && !governed.includes(revision)) continue
+    if (!served.has(name)) served.set(name, revision)
+    if (servesDefault(configuration) && !served.has(defaultRevision)) served.set(defaultRevision, revision)
+  }
+  return served
+}
+
+/** The default webhooks are those that select namespaces by `istio-injection: enabled`. */
+function servesDefault(configuration: Fields): boolean {
+  return list(dig(configuration, 'webhooks')).some(webhook =>
+    list(dig(webhook, 'namespaceSelector', 'matchExpressions')).some(
+      expression =>
+        dig(expression, 'key') === injectionLabel &&
+        dig(expression, 'operator') === 'In' &&
+        list(dig(expression, 'values')).includes('enabled'),
+    ),
+  )
+}
+
+/** Returns the policy of the injector that serves a revision or tag; undefined where it is not known. */
+export function injectorPolicy(revision: string, served: Served | undefined, tools: Judge): InjectorPolicy | undefined {
+  const policy = injectorOf(served?.get(revision) ?? revision, tools)?.policy
+  return policy?.ok ? policy.value : undefined
+}
+
+/** Returns true where the default injector takes pods too that neither say anything themselves nor by their namespace. */
+export function injectsByDefault(served: Served | undefined, tools: Judge): boolean {
+  const values = injectorOf(served?.get(defaultRevision) ?? defaultRevision, tools)?.values
+  const setting = values?.ok ? values.value.enableNamespacesByDefault?.value : undefined
+  return setting?.ok === true && setting.value
+}
+
+/** What an injector's ConfigMap was read as; an inventory hands out the same object for as long as it is unchanged. */
+const readings = new WeakMap<Fields, InjectorConfigMap>()
+
+function injectorOf(revision: string, { facts, inventory }: Judge): InjectorConfigMap | undefined {
+  const name = revision === defaultRevision ? 'istio-sidecar-injector' : `istio-sidecar-injector-${revision}`
+  const configMap = inventory.find('ConfigMap', facts.mesh.rootNamespace, name)
+  if (configMap === undefined) return undefined
+  const known = readings.get(configMap)
+  if (known !== undefined) return known
+  const read = readInjectorConfigMap(configMap)
+  readings.set(configMap, read)
+  return read
+}
