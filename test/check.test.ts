@@ -165,6 +165,7 @@ t.test('usage and input errors: exit code 2, every problem, nothing judged', t =
     'bad.yaml': 'a: [\n',
     'twice.yaml': 'apiVersion: v1\nkind: ConfigMap\nkind: Secret\n',
     'none.yaml': 'metadata: {name: x}\n',
+    'odd.yaml': 'apiVersion: v1\nkind: Namespace\nmetadata: {name: n}\n',
     'policy.yaml': 'apiVersion: sallyport.dev/v1alpha1\nkind: EgressPolicy\nmetadata: {name: x}\nspec: {rulez: {}}\n',
     'host.yaml':
       'apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: x}\nspec: {hosts: [a..b], ports: [{number: 99999}]}\n',
@@ -230,11 +231,11 @@ t.test('folders are read recursively and in order; paths are those of the caller
       items: [{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 's' } }],
     }),
   )
-  writeFileSync(join(folder, 'a.yml'), 'apiVersion: v1\nkind: Namespace\nmetadata: {name: n}\n')
+  writeFileSync(join(folder, 'a.yml'), 'apiVersion: v1\nkind: Namespace\nmetadata: {name: no-pods}\n')
   const { out } = run(['check', '.'], '', folder)
   t.match(
     out,
-    /^passes {2}Namespace n {2}\(a\.yml:1\)\npasses {2}Secret default\/s {2}\(b\/2\.json:1\)\n\n2 objects: 0 refused, 0 warned, 2 pass\n$/,
+    /^passes {2}Namespace no-pods {2}\(a\.yml:1\)\npasses {2}Secret default\/s {2}\(b\/2\.json:1\)\n\n2 objects: 0 refused, 0 warned, 2 pass\n$/,
   )
   const env = { ...process.env, INIT_CWD: folder }
   const asNpm = spawnSync(process.execPath, [main, 'check', 'a.yml'], { cwd: root, encoding: 'utf8', env })

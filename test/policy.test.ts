@@ -82,13 +82,15 @@ t.test('problems: all of all files at once, each with its place, what and fix', 
         ),
       ],
       [
-        'a.yaml:7:52 spec.rules.no-capture-bypass.params.excludableRanges[0]: "ten" is no address range, write it like 10.0.0.0/16',
+        'a.yaml:7:53 spec.rules.no-capture-bypass.params.excludableRanges[0]: "ten" is no address range, write it like 10.0.0.0/16',
       ],
     ],
     [
       'a range that is none',
       [policy('  ranges: {pods: [10.0.0.0/33]}\n')],
-      ['a.yaml:5:19 spec.ranges.pods[0]: "10.0.0.0/33" has a length over 32, write it like 10.0.0.0/16'],
+      [
+        'a.yaml:5:19 spec.ranges.pods[0]: "10.0.0.0/33" has a prefix length that is no number from 0 to 32, write it like 10.0.0.0/16',
+      ],
     ],
     [
       'wrong types',
@@ -145,8 +147,8 @@ t.test('problems: all of all files at once, each with its place, what and fix', 
     [
       'two gateways of one name that differ',
       [
-        policy('  egressGateways: [{name: main, namespace: a, service: s, podLabels: {x: y}}]\n'),
-        policy('  egressGateways: [{name: main, namespace: b, service: s, podLabels: {x: y}}]\n'),
+        policy('  egressGateways: [{name: main, namespace: a, service: s, podLabels: {x: z}}]\n'),
+        policy('  egressGateways: [{name: main, namespace: b, service: s, podLabels: {x: z}}]\n'),
       ],
       [
         'b.yaml:5:21 spec.egressGateways[0].name: another egress gateway is named "main" and differs, give one of them another name, or make them equal',
@@ -170,15 +172,15 @@ t.test('problems: all of all files at once, each with its place, what and fix', 
     [
       'a gateway that no policy names',
       [
-        policy('  egressGateways: [{name: main, namespace: a, service: s, podLabels: {x: y}}]\n'),
+        policy('  egressGateways: [{name: main, namespace: a, service: s, podLabels: {x: z}}]\n'),
         hosts('  hosts:\n  - {host: a.example.com, gateway: mian, ports: [{number: 443, protocol: TLS}]}\n'),
       ],
-      ['b.yaml:6:28 spec.hosts[0].gateway: no egress gateway is named "mian"; did you mean "main"?'],
+      ['b.yaml:6:27 spec.hosts[0].gateway: no egress gateway is named "mian"; did you mean "main"?'],
     ],
     [
       'a date that is none',
       [hosts('  hosts:\n  - {host: a.example.com, expires: 2026-02-30, ports: [{number: 443, protocol: TLS}]}\n')],
-      ['a.yaml:6:28 spec.hosts[0].expires: "2026-02-30" is no date, write it like 2027-06-30'],
+      ['a.yaml:6:27 spec.hosts[0].expires: "2026-02-30" is no date, write it like 2027-06-30'],
     ],
     [
       'exemptions without owner, expiry, target and permission',
@@ -206,7 +208,7 @@ t.test('problems: all of all files at once, each with its place, what and fix', 
         ),
       ],
       [
-        'a.yaml:7:57 spec.exemptions[0].object.kind: no rule judges "Deploymet"; did you mean "Deployment"?',
+        'a.yaml:7:58 spec.exemptions[0].object.kind: no rule judges "Deploymet"; did you mean "Deployment"?',
         'a.yaml:9:79 spec.exemptions[2].path: ".spec" is no path, write it as the finding shows it, like metadata.annotations["a.b/c"] or spec.hosts[0]',
         'a.yaml:10:6 spec.exemptions[3].name: another exemption is named "c" and differs, give it another name',
       ],
@@ -230,7 +232,7 @@ t.test('notices say what was done, and stop nothing', t => {
   t.strictSame(problems(text), [
     'a.yaml:7:5 spec.hosts[0].host: read as "api.example.com", write it so',
     'a.yaml:8:5 spec.hosts[1].host: "*.co.uk" approves names that anybody can register, name the hosts',
-    'a.yaml:9:28 spec.hosts[2].expires: expired 2026-11-20, renew it or remove it',
+    'a.yaml:9:29 spec.hosts[2].expires: expired 2026-11-20, renew it or remove it',
   ])
   t.equal(good(text).facts.approvedHosts.covering('api.example.com').length, 1)
   t.end()
@@ -309,10 +311,10 @@ t.test('actions: the last statement that matches wins, later files after earlier
 t.test('several documents add up', t => {
   const merged = good(
     policy(
-      '  ranges: {pods: [10.0.0.0/16]}\n  mesh: {rootNamespace: mesh, revisions: [a]}\n  identities: {platform: {groups: [g]}}\n  egressGateways: [{name: main, namespace: a, service: s, podLabels: {x: y, b: c}}]\n  rules: {no-capture-bypass: {params: {excludablePorts: [22]}}}\n',
+      '  ranges: {pods: [10.0.0.0/16]}\n  mesh: {rootNamespace: mesh, revisions: [a]}\n  identities: {platform: {groups: [g]}}\n  egressGateways: [{name: main, namespace: a, service: s, podLabels: {x: z, b: c}}]\n  rules: {no-capture-bypass: {params: {excludablePorts: [22]}}}\n',
     ),
     policy(
-      '  ranges: {pods: [10.1.0.0/16], services: [10.2.0.0/16]}\n  mesh: {rootNamespace: istio-root, revisions: [b]}\n  identities: {platform: {users: [u], serviceAccounts: [ns/sa]}}\n  egressGateways: [{name: main, namespace: a, service: s, podLabels: {b: c, x: y}}]\n  rules: {no-capture-bypass: {params: {excludableInterfaces: [net1]}}}\n  workloads: {mayOptOut: [{namespace: x, serviceAccounts: ["*"]}]}\n',
+      '  ranges: {pods: [10.1.0.0/16], services: [10.2.0.0/16]}\n  mesh: {rootNamespace: istio-root, revisions: [b]}\n  identities: {platform: {users: [u], serviceAccounts: [ns/sa]}}\n  egressGateways: [{name: main, namespace: a, service: s, podLabels: {b: c, x: z}}]\n  rules: {no-capture-bypass: {params: {excludableInterfaces: [net1]}}}\n  workloads: {mayOptOut: [{namespace: x, serviceAccounts: ["*"]}]}\n',
     ),
     hosts('  hosts: [{host: a.example.com, ports: [{number: 443, protocol: TLS}]}]\n'),
     hosts('  hosts: [{host: a.example.com, ports: [{number: 80, protocol: HTTP}]}]\n'),

@@ -4,7 +4,7 @@ import { type Inventory, inventoryOf } from '../core/inventory.ts'
 import type { Policy } from '../core/policy.ts'
 import { type Fields, isFields } from '../istio/json.ts'
 import { decodeUtf8 } from '../manifest/decode.ts'
-import { checkKinds, type ManifestDocument, type Problem, readManifests } from '../manifest/read.ts'
+import { checkObjects, type ManifestDocument, type Problem, readManifests } from '../manifest/read.ts'
 import { loadPolicy } from '../policy/load.ts'
 import { formatProblem } from '../policy/problem.ts'
 import type { PolicySource } from '../policy/read.ts'
@@ -99,7 +99,7 @@ export function readDocuments(paths: readonly string[]): ManifestDocument[] {
   for (const source of readTexts(paths)) {
     const read = readManifests(source.text, source.file)
     documents.push(...read.documents)
-    problems.push(...read.problems, ...checkKinds(read.documents))
+    problems.push(...read.problems, ...checkObjects(read.documents))
   }
   if (problems.length > 0) throw new InputError(problems.map(line))
   return documents

@@ -5,6 +5,8 @@ import { type FastifyError, type FastifyInstance, type FastifyReply, type Fastif
 import { evaluate } from '../core/evaluate.ts'
 import type { Inventory } from '../core/inventory.ts'
 import type { Policy } from '../core/policy.ts'
+import { buildJson } from '../manifest/build.ts'
+import { scanJson, skipSpace } from '../manifest/json.ts'
 import { type AdmissionReply, readReview, writeRefusal, writeReply } from './admission.ts'
 import type { DecisionLog, Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
@@ -149,13 +151,23 @@ function isPlainJson(request: FastifyRequest): boolean {
 /** Refuses what is not UTF-8, and keeps a byte order mark, which is not JSON. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Reads JSON once; keys like `__proto__` become own properties like any other. */
+/**
+ * Reads JSON once; keys like `__proto__` become own properties like any other. Keys with escapes are not for V8, which may
+ * return another key in their place (see buildJson).
+ */
 function parseJson(body: Buffer): unknown {
   try {
-    return JSON.parse(utf8.decode(body))
+    const text = utf8.decode(body)
+    const start = skipSpace(text, 0)
+    const scanned = text.includes('\\u') ? scanJson(text, start) : undefined
+    return scanned?.ok && scanned.escapedKeys && isWhole(text, scanned.end) ? buildJson(text, start) : JSON.parse(text)
   } catch {
     return unreadable
   }
+}
+
+function isWhole(text: string, end: number): boolean {
+  return skipSpace(text, end) === text.length
 }
 
 function statusError(statusCode: number): Error {

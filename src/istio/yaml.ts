@@ -92,8 +92,8 @@ function aliasTargets(root: ParsedNode | null): YamlTree['targets'] {
 }
 
 /**
- * Returns the offset, in the text of a tree, of the value at a path; where the path leads nowhere, of the last value on
- * it that exists. The path follows aliases and merge keys; an empty value is where its key is.
+ * Returns the offset, in the text of a tree, of the key or list item that a path names; where the path leads nowhere, of
+ * the last on it that exists. The path follows aliases and merge keys; an empty item is where its list is.
  */
 export function locate(tree: YamlTree, path: readonly (string | number)[]): number {
   let node = tree.root
@@ -108,7 +108,7 @@ export function locate(tree: YamlTree, path: readonly (string | number)[]): numb
       node = found.value
     } else return offset
     if (node === null) return offset
-    if (!isScalar(node) || node.range[1] > node.range[0]) offset = node.range[0]
+    if (typeof step === 'number' && (!isScalar(node) || node.range[1] > node.range[0])) offset = node.range[0]
   }
   return offset
 }

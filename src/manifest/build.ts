@@ -14,6 +14,8 @@ export function buildJson(text: string, start: number): unknown {
 class Builder {
   readonly #text: string
   #at: number
+  /** The lists and objects that are open, innermost last: a nesting of any depth needs no stack. */
+  readonly #open: (unknown[] | Entries)[] = []
 
   constructor(text: string, start: number) {
     this.#text = text
@@ -21,30 +23,54 @@ class Builder {
   }
 
   value(): unknown {
-    const first = this.#text[this.#at]
-    if (first === '[') return this.#list(']', () => this.value())
-    // Object.fromEntries makes even a key named __proto__ an ordinary own property.
-    if (first === '{') return Object.fromEntries(this.#list('}', () => this.#entry()))
-    return this.#scalar()
-  }
-
-  #list<T>(end: string, read: () => T): T[] {
-    const found: T[] = []
-    this.#skip(1)
-    while (this.#text[this.#at] !== end) {
-      found.push(read())
-      this.#skip(0)
-      if (this.#text[this.#at] === ',') this.#skip(1)
+    for (;;) {
+      const value = this.#enter()
+      if (value === opened) continue
+      const done = this.#leave(value)
+      if (this.#open.length === 0) return done
     }
-    this.#at++
-    return found
   }
 
-  #entry(): [string, unknown] {
-    const key = String(this.#scalar())
+  /** Reads a scalar, or opens a list or object and goes to its first value. */
+  #enter(): unknown {
+    const first = this.#text[this.#at]
+    if (first !== '[' && first !== '{') return this.#scalar()
+    const inner = first === '[' ? [] : new Entries()
+    this.#open.push(inner)
+    this.#skip(1)
+    const isEmpty = this.#text[this.#at] === (first === '[' ? ']' : '}')
+    if (isEmpty) return this.#close()
+    if (inner instanceof Entries) this.#key(inner)
+    return opened
+  }
+
+  /** Hands a value to what is open around it, closing what ends there; returns the outermost when it ends. */
+  #leave(value: unknown): unknown {
+    let done = value
+    for (let outer = this.#open.at(-1); outer !== undefined; outer = this.#open.at(-1)) {
+      if (outer instanceof Entries) outer.add(done)
+      else outer.push(done)
+      this.#skip(0)
+      if (this.#text[this.#at] === ',') {
+        this.#skip(1)
+        if (outer instanceof Entries) this.#key(outer)
+        return done
+      }
+      done = this.#close()
+    }
+    return done
+  }
+
+  #close(): unknown {
+    const inner = this.#open.pop()
+    this.#at++
+    return inner instanceof Entries ? inner.object() : inner
+  }
+
+  #key(entries: Entries): void {
+    entries.key = String(this.#scalar())
     this.#skip(0)
     this.#skip(1)
-    return [key, this.value()]
   }
 
   #skip(characters: number): void {
@@ -55,6 +81,24 @@ class Builder {
     const start = this.#at
     this.#at = scalarEnd(this.#text, start)
     return JSON.parse(this.#text.slice(start, this.#at))
+  }
+}
+
+/** Says that a list or object was opened. */
+const opened = Symbol('opened')
+
+/** An object under construction. */
+class Entries {
+  key = ''
+  readonly #entries: [string, unknown][] = []
+
+  add(value: unknown): void {
+    this.#entries.push([this.key, value])
+  }
+
+  /** Object.fromEntries makes even a key named __proto__ an ordinary own property. */
+  object(): object {
+    return Object.fromEntries(this.#entries)
   }
 }
 

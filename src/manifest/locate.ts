@@ -4,7 +4,7 @@ import { skipSpace } from './json.ts'
 const token = /[[{\]}]|[^\s"[\]{},:]+|[\s,:]+/y
 
 /**
- * Finds values inside a text that is known to be valid JSON. Reads the text anew for each, save that it remembers where
+ * Finds keys and items inside a text that is known to be valid JSON. Reads the text anew for each, save that it remembers where
  * the items of a list start: every object of a large list may be asked for.
  */
 export class JsonPlaces {
@@ -15,13 +15,18 @@ export class JsonPlaces {
     this.#text = text
   }
 
-  /** Returns the offset of the value at a path inside the value at `start`, or of the last on the path that exists. */
+  /**
+   * Returns the offset of the key or list item that a path names inside the value at `start`, or of the last on the path
+   * that exists.
+   */
   locate(start: number, path: readonly (string | number)[]): number {
     let here = start
+    let value = start
     for (const step of path) {
-      const next = typeof step === 'number' ? this.#item(here, step) : this.#member(here, step)
+      const next = typeof step === 'number' ? this.#item(value, step) : this.#member(value, step)
       if (next === undefined) return here
       here = next
+      value = typeof step === 'number' ? next : this.#value(this.#end(next))
     }
     return here
   }
@@ -36,11 +41,11 @@ export class JsonPlaces {
     return items[index]
   }
 
+  /** Returns where the key of a name starts. */
   #member(start: number, name: string): number | undefined {
     if (this.#text[start] !== '{') return undefined
     for (const at of this.#starts(start)) {
-      const end = this.#end(at)
-      if (JSON.parse(this.#text.slice(at, end)) === name) return this.#value(end)
+      if (JSON.parse(this.#text.slice(at, this.#end(at))) === name) return at
     }
     return undefined
   }

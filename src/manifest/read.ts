@@ -14,7 +14,7 @@ export interface ManifestDocument {
   /** Line of its first content, starting at 1. */
   readonly line: number
   readonly object: unknown
-  /** Returns where the value at a path is, or where the path leads nowhere, the last value on it that exists. */
+  /** Returns where the key or list item is that a path names, or where the path leads nowhere, the last on it. */
   position(path: readonly (string | number)[]): Position
 }
 
@@ -49,12 +49,28 @@ export function readManifests(text: string, file: string): Manifests {
   return found
 }
 
-/** Returns a problem for each document that lacks an apiVersion or a kind; policy documents are checked otherwise. */
-export function checkKinds(documents: readonly ManifestDocument[]): readonly Problem[] {
+/**
+ * Returns the problems that keep documents from being objects of Kubernetes: no apiVersion or kind, a name or namespace
+ * that is no text (YAML takes `n` and `on` for booleans). Policy documents are checked otherwise.
+ */
+export function checkObjects(documents: readonly ManifestDocument[]): readonly Problem[] {
   return documents.flatMap(document => {
     const missing = ['apiVersion', 'kind'].filter(key => !textOf(field(document.object, key)))
-    if (missing.length === 0) return []
-    return [{ ...problemAt(document, [], `no ${missing.join(' and no ')}`), fix: 'say of which kind the object is' }]
+    const problems: Problem[] = []
+    if (missing.length > 0) {
+      const fix = 'say of which kind the object is'
+      problems.push({ ...problemAt(document, [], `no ${missing.join(' and no ')}`), fix })
+    }
+    for (const key of ['name', 'namespace']) {
+      const value = field(field(document.object, 'metadata'), key) ?? ''
+      if (typeof value !== 'string') {
+        problems.push({
+          ...problemAt(document, ['metadata', key], `metadata.${key} is no text`),
+          fix: 'put it in quotes',
+        })
+      }
+    }
+    return problems
   })
 }
 

@@ -46,18 +46,18 @@ no-capture-bypass
 
   interception-mode  (critical, baseline: deny)
     with interception mode {value} nothing redirects the pod’s traffic to its proxy
-    fix: remove the annotation: traffic is then redirected
+    fix: remove {setting}: traffic is then redirected
     against: pod/interception-mode
 
   transparent-mode  (medium, baseline: deny)
     with interception mode {value} the proxy runs as root, kept out of capture by its group alone
-    fix: remove the annotation, or have the mode accepted (params.interceptionModes)
+    fix: remove {setting}, or have the mode accepted (params.interceptionModes)
     against: pod/interception-mode
 
   unreadable  (medium, baseline: deny)
     Istio cannot read "{value}": it {problem}
     fix: correct the value, or remove the annotation
-    against: pod/include-outbound-ports, pod/exclude-outbound-ip-ranges
+    against: pod/include-outbound-ports, pod/include-outbound-ip-ranges, pod/exclude-outbound-ip-ranges, pod/exclude-outbound-ports, pod/interception-mode
 
   params.excludableRanges  (default [])
     Ranges beyond those of pods and Services that a pod may keep from its proxy.
@@ -80,12 +80,12 @@ no-capture-bypass
 
 exports[`test/check.test.ts > TAP > the four ways out are refused, each with place, reason and fix > must match snapshot 1`] = `
 refused  ConfigMap istio-system/istio  (examples/ways-out/1-mesh-allow-any.yaml:4)
-  13:9 data.mesh
+  13:3 data.mesh
     mode "ALLOW_ANY" is set, so every proxy of the mesh passes traffic to unknown destinations
     fix: set outboundTrafficPolicy.mode to REGISTRY_ONLY in the mesh configuration
     no-allow-any, critical, https://sallyport.dev/rules#no-allow-any
 refused  Sidecar shop/default  (examples/ways-out/1-sidecar-allow-any.yaml:3)
-  10:11 spec.outboundTrafficPolicy.mode
+  10:5 spec.outboundTrafficPolicy.mode
     mode "ALLOW_ANY" lets namespace "shop" reach every destination, registered or not
     fix: set spec.outboundTrafficPolicy.mode to REGISTRY_ONLY
     no-allow-any, critical, https://sallyport.dev/rules#no-allow-any
@@ -95,7 +95,7 @@ warned  ServiceEntry shop/httpbin  (examples/ways-out/2-approved-host-direct.yam
     fix: see to its routes: this version does not trace them
     require-approved-hosts, counted as warn
 warned  VirtualService shop/httpbin  (examples/ways-out/2-direct-timeout.yaml:4)
-  17:15 spec.http[0].route[0].destination.host
+  17:9 spec.http[0].route[0].destination.host
     not judged: whether this route lets traffic to "httpbin.org" pass by the egress gateway
     fix: see to its legs: this version does not trace routes
     require-approved-hosts, counted as warn
@@ -105,50 +105,50 @@ refused  ServiceEntry shop/collector  (examples/ways-out/2-host-not-approved.yam
     fix: remove the host, or have "collector.example.net" approved (ApprovedHosts)
     require-approved-hosts, critical, https://sallyport.dev/rules#require-approved-hosts
 refused  ConfigMap istio-system/istio-sidecar-injector  (examples/ways-out/3-injector-exclude-ranges.yaml:3)
-  19:11 data.values
+  19:3 data.values
     global.proxy.excludeIPRanges "203.0.113.0/24" lets every pod reach 203.0.113.0/24 without passing its proxy
-    fix: empty it (global.proxy.excludeIPRanges)
+    fix: empty global.proxy.excludeIPRanges
     no-allow-any, critical, https://sallyport.dev/rules#no-allow-any
 refused  ConfigMap istio-system/istio-sidecar-injector  (examples/ways-out/3-injector-include-ranges.yaml:4)
-  20:11 data.values
+  20:3 data.values
     global.proxy.includeIPRanges "10.96.0.0/12,10.244.0.0/16" lets every pod reach every public address without passing its proxy
-    fix: set it to "*" (global.proxy.includeIPRanges)
+    fix: set global.proxy.includeIPRanges to "*"
     no-allow-any, critical, https://sallyport.dev/rules#no-allow-any
 refused  IstioOperator istio-system/mesh  (examples/ways-out/3-istiooperator-ranges.yaml:4)
-  26:26 spec.values.global.proxy.includeIPRanges
+  26:9 spec.values.global.proxy.includeIPRanges
     global.proxy.includeIPRanges "10.96.0.0/12,10.244.0.0/16" lets every pod reach every public address without passing its proxy
-    fix: set it to "*" (global.proxy.includeIPRanges)
+    fix: set global.proxy.includeIPRanges to "*"
     no-allow-any, critical, https://sallyport.dev/rules#no-allow-any
 refused  Deployment shop/exporter  (examples/ways-out/3-pod-exclude-ranges.yaml:3)
-  20:59 spec.template.metadata.annotations["traffic.sidecar.istio.io/excludeOutboundIPRanges"]
+  20:9 spec.template.metadata.annotations["traffic.sidecar.istio.io/excludeOutboundIPRanges"]
     connections to every public IPv4 address leave without passing the proxy
     fix: take every public IPv4 address out of the annotation, or have the ranges accepted (params.excludableRanges)
     no-capture-bypass, critical, https://sallyport.dev/rules#no-capture-bypass
 refused  Pod shop/exporter-once  (examples/ways-out/3-pod-exclude-ranges.yaml:26)
-  34:55 metadata.annotations["traffic.sidecar.istio.io/excludeOutboundIPRanges"]
+  34:5 metadata.annotations["traffic.sidecar.istio.io/excludeOutboundIPRanges"]
     connections to every public IPv4 address leave without passing the proxy
     fix: take every public IPv4 address out of the annotation, or have the ranges accepted (params.excludableRanges)
     no-capture-bypass, critical, https://sallyport.dev/rules#no-capture-bypass
 refused  Deployment shop/crawler  (examples/ways-out/3-pod-without-proxy.yaml:3)
-  19:34 spec.template.metadata.labels["sidecar.istio.io/inject"]
+  19:9 spec.template.metadata.labels["sidecar.istio.io/inject"]
     the pod runs without a proxy, so nothing sees where its traffic goes
-    fix: remove it, or name the service account "default" under spec.workloads.mayOptOut
+    fix: set it to "true", or name the service account "default" under spec.workloads.mayOptOut
     require-injection, critical, https://sallyport.dev/rules#require-injection
 refused  Pod shop/crawler-once  (examples/ways-out/3-pod-without-proxy.yaml:25)
-  32:30 metadata.labels["sidecar.istio.io/inject"]
+  32:5 metadata.labels["sidecar.istio.io/inject"]
     the pod runs without a proxy, so nothing sees where its traffic goes
-    fix: remove it, or name the service account "default" under spec.workloads.mayOptOut
+    fix: set it to "true", or name the service account "default" under spec.workloads.mayOptOut
     require-injection, critical, https://sallyport.dev/rules#require-injection
 refused  Gateway.networking.istio.io default/httpbin-door  (examples/ways-out/4-default-http.yaml:3)
-  10:5 spec.selector
+  9:3 spec.selector
     the selector matches the pods of egress gateway "main", so its servers would be added there
     fix: define the Gateway in namespace istio-egress, where the platform does, or select a gateway of your own
     no-gateway-hijack, critical, https://sallyport.dev/rules#no-gateway-hijack
 passes  DestinationRule default/gateway-for-httpbin  (examples/ways-out/4-default-http.yaml:19)
 refused  VirtualService default/httpbin-by-gateway  (examples/ways-out/4-default-http.yaml:29)
-  55:15 spec.http[1].route[0].destination.host
+  55:9 spec.http[1].route[0].destination.host
     traffic would be sent to "httpbin.org", a host that is not approved for namespace "default"
-    fix: route to a Service of the mesh or to the egress gateway, or have "httpbin.org" approved (ApprovedHosts)
+    fix: route to a Service of the mesh or to the egress gateway, or have the host approved (ApprovedHosts)
     require-approved-hosts, critical, https://sallyport.dev/rules#require-approved-hosts
 refused  ServiceEntry default/httpbin  (examples/ways-out/4-default-http.yaml:59)
   66:5 spec.hosts[0]
@@ -156,15 +156,15 @@ refused  ServiceEntry default/httpbin  (examples/ways-out/4-default-http.yaml:59
     fix: set spec.exportTo to ["."]
     require-approved-hosts, high, https://sallyport.dev/rules#require-approved-hosts
 refused  Gateway.networking.istio.io default/stripe-door  (examples/ways-out/4-default-tls.yaml:4)
-  11:5 spec.selector
+  10:3 spec.selector
     the selector matches the pods of egress gateway "main", so its servers would be added there
     fix: define the Gateway in namespace istio-egress, where the platform does, or select a gateway of your own
     no-gateway-hijack, critical, https://sallyport.dev/rules#no-gateway-hijack
 passes  DestinationRule default/gateway-for-stripe  (examples/ways-out/4-default-tls.yaml:22)
 refused  VirtualService default/stripe-by-gateway  (examples/ways-out/4-default-tls.yaml:32)
-  60:15 spec.tls[1].route[0].destination.host
+  60:9 spec.tls[1].route[0].destination.host
     traffic would be sent to "api.stripe.com", a host that is not approved for namespace "default"
-    fix: route to a Service of the mesh or to the egress gateway, or have "api.stripe.com" approved (ApprovedHosts)
+    fix: route to a Service of the mesh or to the egress gateway, or have the host approved (ApprovedHosts)
     require-approved-hosts, critical, https://sallyport.dev/rules#require-approved-hosts
 refused  ServiceEntry default/stripe  (examples/ways-out/4-default-tls.yaml:64)
   71:5 spec.hosts[0]
@@ -180,7 +180,7 @@ exports[`test/check.test.ts > TAP > the pattern in the platform namespace is not
 passes  Gateway.networking.istio.io istio-egress/httpbin  (examples/pattern/http.yaml:5)
 passes  DestinationRule istio-egress/egress-gateway-httpbin  (examples/pattern/http.yaml:26)
 warned  VirtualService istio-egress/httpbin  (examples/pattern/http.yaml:44)
-  74:15 spec.http[1].route[0].destination.host
+  74:9 spec.http[1].route[0].destination.host
     not judged: whether this route lets traffic to "httpbin.org" pass by the egress gateway
     fix: see to its legs: this version does not trace routes
     require-approved-hosts, counted as warn
@@ -192,7 +192,7 @@ warned  ServiceEntry istio-egress/httpbin  (examples/pattern/http.yaml:78)
 passes  Gateway.networking.istio.io istio-egress/stripe  (examples/pattern/tls.yaml:5)
 passes  DestinationRule istio-egress/egress-gateway-stripe  (examples/pattern/tls.yaml:25)
 warned  VirtualService istio-egress/stripe  (examples/pattern/tls.yaml:36)
-  66:15 spec.tls[1].route[0].destination.host
+  66:9 spec.tls[1].route[0].destination.host
     not judged: whether this route lets traffic to "api.stripe.com" pass by the egress gateway
     fix: see to its legs: this version does not trace routes
     require-approved-hosts, counted as warn

@@ -74,5 +74,5 @@ function judgeInjector(subject: Subject, tools: Judge): void {
 
 /** The whole text is the value: what cannot be read may say anything, so no change of it was there before. */
 function reportUnreadable(path: Path, given: unknown, problem: string, tools: Judge): void {
-  tools.report('unreadable', { path, value: text(given) ?? '', slots: { problem } })
+  tools.report('unreadable', { path, value: String(given), slots: { problem } })
 }

@@ -77,7 +77,7 @@ export default defineRule<Message, Params>({
       severity: 'critical',
       enforcementAction: 'deny',
       why: 'connections to {outside} leave without passing the proxy',
-      fix: 'take {outside} out of the annotation, or have the ranges accepted (params.excludableRanges)',
+      fix: 'keep only ranges of the cluster in the annotation, or have others accepted (params.excludableRanges)',
       threats: ['pod/exclude-outbound-ip-ranges', 'pod/metadata-update-live'],
     },
     'included-ranges': {

@@ -1,3 +1,5 @@
+import { compareText } from '../../core/finding.ts'
+import { refOf } from '../../core/kind.ts'
 import { meshMode } from '../../core/mesh.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { dig, type Fields, field, isFields, list, text } from '../../istio/json.ts'
@@ -167,10 +169,11 @@ function isSelective(object: Fields): boolean {
 
 /** What has no age counts as younger than all that have one. */
 function compareAge(a: Fields, b: Fields): number {
-  const [left, right] = [a, b].map(
-    object => `${text(dig(object, 'metadata', 'creationTimestamp')) ?? 'unknown'} ${nameOf(object)}`,
-  )
-  return (left ?? '') < (right ?? '') ? -1 : 1
+  return compareText(age(a), age(b))
+}
+
+function age(object: Fields): string {
+  return `${text(dig(object, 'metadata', 'creationTimestamp')) ?? 'unknown'} ${nameOf(object)}`
 }
 
 function modeOf(object: Fields, tools: Judge): OutboundMode | undefined {
@@ -179,5 +182,6 @@ function modeOf(object: Fields, tools: Judge): OutboundMode | undefined {
 }
 
 function nameOf(object: Fields): string {
-  return `${text(dig(object, 'metadata', 'namespace')) ?? ''}/${text(dig(object, 'metadata', 'name')) ?? ''}`
+  const { namespace, name } = refOf(object)
+  return `${namespace}/${name}`
 }

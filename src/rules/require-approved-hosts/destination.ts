@@ -1,4 +1,5 @@
 import { liveApprovals } from '../../core/clients.ts'
+import { gatewayPlace } from '../../core/gateway.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { isClusterHost, parseHost } from '../../istio/host.ts'
@@ -30,8 +31,17 @@ export function judgeDestinations(subject: Subject, tools: Judge): void {
     if (isInternalEntry(host, tools)) continue
     const message = destination.mirror ? 'mirror-not-approved' : 'destination-not-approved'
     const whose = subject.namespaceClass === 'platform' ? '' : ` for namespace "${subject.ref.namespace}"`
-    tools.report(message, { path: destination.path, value: host, slots: { whose } })
+    const slots = { whose, remedy: remedyFor(host, subject, tools) }
+    tools.report(message, { path: destination.path, value: host, slots })
   }
+}
+
+/** A host that others may reach is most often the pattern of the egress gateway, built in the wrong namespace. */
+function remedyFor(host: string, subject: Subject, tools: Judge): string {
+  if (liveApprovals(host, tools.facts, tools.now).length === 0) {
+    return 'route to a Service of the mesh, or have the host approved (ApprovedHosts)'
+  }
+  return `define the route in ${gatewayPlace(tools.facts)}, or have the host approved for "${subject.ref.namespace}" (ApprovedHosts)`
 }
 
 /** Yields every destination and mirror that traffic reaches; absent hosts and shares of nothing are left out. */

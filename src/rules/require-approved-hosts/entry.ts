@@ -1,6 +1,6 @@
 import { type Clients, clientsOf, isOutsidePolicy, liveApprovals, serves, unserved } from '../../core/clients.ts'
 import type { Approval, PortFact } from '../../core/facts.ts'
-import { gatewayOfHost } from '../../core/gateway.ts'
+import { gatewayNamespaces, gatewayOfHost, gatewayPlace } from '../../core/gateway.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { enumerate } from '../../core/text.ts'
@@ -99,7 +99,7 @@ function judgeHost(question: HostQuestion): void {
 function reportUnapproved({ tools, path, host, form, spec }: HostQuestion): void {
   const [expired] = tools.facts.approvedHosts.covering(host)
   if (expired !== undefined) {
-    const slots = { expires: expired.expiresText ?? '', owner: expired.owner ?? 'unknown' }
+    const slots = { expires: String(expired.expiresText), owner: expired.owner ?? 'unknown' }
     tools.report('approval-expired', { path, value: host, slots })
   } else if (form !== 'wildcard' && form !== 'any') {
     const approvable = `remove the host, or have "${host}" approved (ApprovedHosts)`
@@ -113,50 +113,44 @@ function reportUnapproved({ tools, path, host, form, spec }: HostQuestion): void
 /** Returns true where every namespace that sees the entry may use the host. */
 function judgeClients(question: HostQuestion, live: readonly Approval[]): boolean {
   const { subject, tools, path, host, clients } = question
-  const approved = approvedNamespaces(live)
+  const approved = enumerate([...new Set(live.flatMap(approval => approval.namespaces ?? []))].sort().map(quote))
   if (subject.namespaceClass !== 'platform') {
     if (clients.all) {
-      tools.report('exported-to-all', { path, value: host })
+      // Who may not use the host at all is not helped by exporting it less.
+      const own = subject.ref.namespace
+      if (live.some(approval => approval.allows(own))) tools.report('exported-to-all', { path, value: host })
+      else reportNamespace(own, question, approved)
       return false
     }
-    const gateway = gatewayNamespaces(tools).find(name => clients.platform.includes(name))
+    const gateway = gatewayNamespaces(tools.facts).find(name => clients.platform.includes(name))
     if (gateway !== undefined) {
       tools.report('exported-to-gateway', { path, value: `${host} for ${gateway}`, slots: { host, gateway } })
       return false
     }
   }
-  if (clients.all && approved !== undefined) {
+  if (clients.all && live.every(approval => approval.namespaces !== undefined)) {
     tools.report('exported-beyond-approval', { path, value: host, slots: { approved } })
   }
   const refused = unserved(clients, live, () => true)
   // Each namespace is a breach of its own, so that taking one back is no new one.
-  for (const name of refused) {
-    const slots = { host, approved: approved ?? 'none', namespace: name, remedy: remedyFor(name, question) }
-    tools.report('namespace-not-approved', { path, value: `${host} for ${name}`, slots })
-  }
+  for (const name of refused) reportNamespace(name, question, approved)
   return refused.length === 0
+}
+
+function reportNamespace(name: string, question: HostQuestion, approved: string): void {
+  const { tools, path, host } = question
+  const slots = { host, approved, namespace: name, remedy: remedyFor(name, question) }
+  tools.report('namespace-not-approved', { path, value: `${host} for ${name}`, slots })
 }
 
 function remedyFor(name: string, { subject, tools }: HostQuestion): string {
   const approve = `have it approved for "${name}" (ApprovedHosts)`
   if (name !== subject.ref.namespace) return `set spec.exportTo without "${name}", or ${approve}`
-  const namespaces = gatewayNamespaces(tools)
-  const where = namespaces.length === 0 ? '' : ` (${enumerate(namespaces, 'or')})`
-  return `define the host in the namespace of the egress gateway${where}, or ${approve}`
+  return `define the host in ${gatewayPlace(tools.facts)}, or ${approve}`
 }
 
-function gatewayNamespaces(tools: Judge): readonly string[] {
-  return [...new Set((tools.facts.egressGateways ?? []).map(gateway => gateway.namespace))]
-}
-
-/** Returns the namespaces of all approvals as text, or undefined where one of them holds for every governed namespace. */
-function approvedNamespaces(live: readonly Approval[]): string | undefined {
-  const names = new Set<string>()
-  for (const approval of live) {
-    if (approval.namespaces === undefined) return undefined
-    for (const name of approval.namespaces) names.add(`"${name}"`)
-  }
-  return enumerate([...names].sort())
+function quote(name: string): string {
+  return `"${name}"`
 }
 
 /** Returns true where every port has, for every client, an approval that covers both. */

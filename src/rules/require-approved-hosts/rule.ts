@@ -120,7 +120,7 @@ export default defineRule<Message, Record<never, never>>({
       severity: 'critical',
       enforcementAction: 'deny',
       why: 'traffic would be sent to "{value}", a host that is not approved{whose}',
-      fix: 'route to a Service of the mesh or to the egress gateway, or have the host approved (ApprovedHosts)',
+      fix: '{remedy}',
       threats: ['vs/mesh-leg-direct'],
     },
     'mirror-not-approved': {

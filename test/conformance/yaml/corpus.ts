@@ -1261,7 +1261,7 @@ export function generated(seed: number, count: number): readonly Sample[] {
       () => `a: ${node(0, '')}\n`,
       () => Array.from({ length: 2 + below(8) }, () => pick([pick(marks), pick(words), 'a'])).join(''),
     ]
-    return { id: `g${seed}-${index}`, text: pick(made)() }
+    return { id: `g${seed}-${index}`, text: pick(made)().toWellFormed() }
   })
 }
 
