@@ -284,6 +284,9 @@ function probe(more: Partial<RuleMetadata> = {}, message: Partial<Message> = {})
         tools.report('bad-host', { path: ['spec', 'hosts', i], value: text(host) ?? '' })
       }
       if (field(spec, 'unknown') !== undefined) tools.notJudged(['spec', 'unknown'], 'something', 'say it')
+      for (const unknown of field(spec, 'more') === undefined ? [] : ['b', 'a']) {
+        tools.notJudged(['spec', 'more'], unknown, 'say it')
+      }
       if (field(spec, 'malformed') !== undefined) tools.malformed(['spec', 'malformed'], 'must not be')
       if (field(spec, 'throw') !== undefined) throw new Error('our fault')
       if (field(spec, 'odd') !== undefined) (tools as Tools<string, unknown>).report('nonsense', { path: [] })
@@ -348,6 +351,12 @@ t.test('evaluate: rules judge what they say they judge', t => {
   t.equal(judge(create, policyOf(probe({ phases: ['submitted'] }))).verdict, 'allow')
   t.equal(judge(create, policyOf(probe({ classes: ['platform'] }))).verdict, 'allow')
   t.equal(judge(create, policyOf(probe(), { actionOf: () => 'off' })).findings.length, 0)
+  const other: Rule = {
+    ...probe(),
+    messages: { ...probe().messages, other: { ...probe().messages['bad-host'] } as Message },
+  }
+  const partly = policyOf(other, { actionOf: message => (message === 'other' ? 'deny' : 'off') })
+  t.equal(judge(create, partly).findings.length, 0, 'a message that is off is not reported')
   t.equal(judge(review('CONNECT', undefined)).verdict, 'allow')
   t.equal(judge(review('DELETE', undefined)).verdict, 'allow', 'a DELETE without an old object')
   t.equal(judge(review('DELETE', undefined, entry({ hosts: ['a'] }))).verdict, 'deny', 'a DELETE judges the old object')
@@ -373,6 +382,18 @@ t.test('evaluate: a rule that throws, an unknown fact, a malformed field', t => 
   const silent = policyOf(probe({}, { enforcementAction: 'dryrun' }))
   t.equal(judge(review('CREATE', entry({ throw: true })), silent).verdict, 'allow')
   t.match(judge(review('CREATE', entry({ odd: true }))).ruleErrors, [{ cause: /no message nonsense/ }])
+  const trusting = policyOf(probe(), { actionOf: () => 'deny' })
+  t.match(judge(review('CREATE', entry({ odd: true })), trusting).ruleErrors, [{ cause: /no message nonsense/ }])
+  const gaps = judge(review('CREATE', entry({ unknown: true, more: true }))).notJudged
+  t.strictSame(
+    gaps.map(gap => [gap.path.join('.'), gap.unknown]),
+    [
+      ['spec.more', 'a'],
+      ['spec.more', 'b'],
+      ['spec.unknown', 'something'],
+    ],
+    'what is unknown is in order',
+  )
   t.equal(judge(review('CREATE', entry({ unknown: true }))).verdict, 'warn')
   t.equal(judge(review('CREATE', entry({ unknown: true })), policyOf(probe(), { onUnknown: 'deny' })).verdict, 'deny')
   t.equal(judge(review('CREATE', entry({ malformed: true }))).verdict, 'deny')
@@ -550,6 +571,8 @@ t.test('the exemption of a workload reaches its pods by the owners that exist, m
   t.equal(pod([owner('ReplicaSet', 'other', '2')], controller), false, 'an owner that does not exist')
   t.equal(pod([owner('ReplicaSet', 'd-1', '2', false)], controller), false, 'not its controller')
   t.equal(pod([{ kind: 7 }, 'x'], controller), false)
+  t.equal(pod([{ kind: 'ReplicaSet', name: 'd-1', controller: true }], controller), false, 'no apiVersion and no uid')
+  t.equal(pod([{ ...owner('ReplicaSet', 'd-1', '2'), uid: 7 }], controller), false)
   t.equal(pod(undefined, controller), false)
   t.equal(pod([{ apiVersion: 'x/v1', kind: 'X', name: 'x', uid: '3', controller: true }], controller), false)
   const template = review('CREATE', deployment, undefined, {
@@ -579,6 +602,9 @@ t.test('the exemption of a workload reaches its pods by the owners that exist, m
     undefined,
     'a kind whose controller is not known reaches no pods',
   )
+  const entryItself = { ...exemption, kind: 'ServiceEntry.networking.istio.io', objectName: 'e' }
+  const plain = review('CREATE', entry({ hosts: ['a'] }))
+  t.ok(indexExemptions([entryItself])(outside, plain, none, now), 'a kind without a template, at its own path')
   t.equal(indexExemptions([])(outside, orphan, none, now), undefined)
   t.end()
 })

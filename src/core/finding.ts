@@ -95,10 +95,9 @@ export function compareFindings(a: Finding, b: Finding): number {
 
 /** Orders paths by their segments, indexes by number. */
 export function comparePaths(a: Path, b: Path): number {
-  const shorter = Math.min(a.length, b.length)
-  for (let i = 0; i < shorter; i++) {
-    const left = a[i] ?? ''
-    const right = b[i] ?? ''
+  for (const [i, left] of a.entries()) {
+    const right = b[i]
+    if (right === undefined) break
     if (left === right) continue
     if (typeof left === 'number' && typeof right === 'number') return left - right
     return compareText(String(left), String(right))

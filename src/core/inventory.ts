@@ -134,7 +134,8 @@ function placeOf(namespace: string, name: string): string {
 
 function compareRefs(a: ObjectRef, b: ObjectRef): number {
   const [left, right] = a.namespace === b.namespace ? [a.name, b.name] : [a.namespace, b.namespace]
-  return left < right ? -1 : left > right ? 1 : 0
+  // No two objects of a kind have the same place.
+  return left < right ? -1 : 1
 }
 
 function sortedValues(row: ReadonlyMap<string, Fields> | undefined): Fields[] {

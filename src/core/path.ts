@@ -20,7 +20,7 @@ export function formatPath(path: Path): string {
 /** One segment of a path pattern: a key, an index, or `*` for any index. */
 export type PatternSegment = string | number | { readonly anyIndex: true }
 
-const token = /\.?([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]|\[(\*)\]|\[("(?:[^"\\]|\\.)*")\]/y
+const token = /\.?([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]|\[(\*)\]|\["(?:[^"\\]|\\.)*"\]/y
 
 /**
  * Returns the segments of a path as `formatPath` writes it, with `[*]` allowed for any index, or undefined where the
@@ -34,13 +34,13 @@ export function parsePattern(text: string): readonly PatternSegment[] | undefine
     token.lastIndex = at
     const found = token.exec(text)
     if (found === null || (at === 0 && text.startsWith('.'))) return undefined
-    const [whole, key, index, star, quoted] = found
+    const [whole, key, index, star] = found
     if (key !== undefined && at > 0 && !whole.startsWith('.')) return undefined
     if (key !== undefined) segments.push(key)
     else if (index !== undefined) segments.push(Number(index))
     else if (star !== undefined) segments.push({ anyIndex: true })
     else {
-      const name = unquote(quoted ?? '')
+      const name = unquote(whole.slice(1, -1))
       if (name === undefined) return undefined
       segments.push(name)
     }

@@ -18,9 +18,9 @@ export function shorten(text: string, limit: number): string {
 
 /** Returns the items as prose: `a`, `a and b`, `a, b and c`; an empty list is `none`. */
 export function enumerate(items: readonly string[], word: 'and' | 'or' = 'and'): string {
-  if (items.length === 0) return 'none'
-  if (items.length === 1) return items[0] ?? ''
-  return `${items.slice(0, -1).join(', ')} ${word} ${items.at(-1)}`
+  const last = items.at(-1)
+  if (last === undefined) return 'none'
+  return items.length === 1 ? last : `${items.slice(0, -1).join(', ')} ${word} ${last}`
 }
 
 /** Returns the one of `candidates` that is nearest to `word` by edit distance, if near enough to be a slip of the pen. */
@@ -40,7 +40,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
 /** Counts insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, i) => i)]
-  const at = (i: number, j: number): number => rows[i]?.[j] ?? 0
+  const at = (i: number, j: number): number => Number(rows[i]?.[j])
   for (let i = 1; i <= a.length; i++) {
     const row = [i]
     rows.push(row)

@@ -21,7 +21,7 @@ no-capture-bypass
 
   excluded-ranges  (critical, baseline: deny)
     connections to {outside} leave without passing the proxy
-    fix: take {outside} out of the annotation, or have the ranges accepted (params.excludableRanges)
+    fix: keep only ranges of the cluster in the annotation, or have others accepted (params.excludableRanges)
     against: pod/exclude-outbound-ip-ranges, pod/metadata-update-live
 
   included-ranges  (critical, baseline: deny)
@@ -122,12 +122,12 @@ refused  IstioOperator istio-system/mesh  (examples/ways-out/3-istiooperator-ran
 refused  Deployment shop/exporter  (examples/ways-out/3-pod-exclude-ranges.yaml:3)
   20:9 spec.template.metadata.annotations["traffic.sidecar.istio.io/excludeOutboundIPRanges"]
     connections to every public IPv4 address leave without passing the proxy
-    fix: take every public IPv4 address out of the annotation, or have the ranges accepted (params.excludableRanges)
+    fix: keep only ranges of the cluster in the annotation, or have others accepted (params.excludableRanges)
     no-capture-bypass, critical, https://sallyport.dev/rules#no-capture-bypass
 refused  Pod shop/exporter-once  (examples/ways-out/3-pod-exclude-ranges.yaml:26)
   34:5 metadata.annotations["traffic.sidecar.istio.io/excludeOutboundIPRanges"]
     connections to every public IPv4 address leave without passing the proxy
-    fix: take every public IPv4 address out of the annotation, or have the ranges accepted (params.excludableRanges)
+    fix: keep only ranges of the cluster in the annotation, or have others accepted (params.excludableRanges)
     no-capture-bypass, critical, https://sallyport.dev/rules#no-capture-bypass
 refused  Deployment shop/crawler  (examples/ways-out/3-pod-without-proxy.yaml:3)
   19:9 spec.template.metadata.labels["sidecar.istio.io/inject"]
@@ -148,13 +148,13 @@ passes  DestinationRule default/gateway-for-httpbin  (examples/ways-out/4-defaul
 refused  VirtualService default/httpbin-by-gateway  (examples/ways-out/4-default-http.yaml:29)
   55:9 spec.http[1].route[0].destination.host
     traffic would be sent to "httpbin.org", a host that is not approved for namespace "default"
-    fix: route to a Service of the mesh or to the egress gateway, or have the host approved (ApprovedHosts)
+    fix: define the route in the namespace of the egress gateway (istio-egress), or have the host approved for "default" (ApprovedHosts)
     require-approved-hosts, critical, https://sallyport.dev/rules#require-approved-hosts
 refused  ServiceEntry default/httpbin  (examples/ways-out/4-default-http.yaml:59)
   66:5 spec.hosts[0]
-    without a limit this entry becomes the definition of "httpbin.org" for the whole mesh
-    fix: set spec.exportTo to ["."]
-    require-approved-hosts, high, https://sallyport.dev/rules#require-approved-hosts
+    host "httpbin.org" is approved for "shop", not for namespace "default"
+    fix: define the host in the namespace of the egress gateway (istio-egress), or have it approved for "default" (ApprovedHosts)
+    require-approved-hosts, critical, https://sallyport.dev/rules#require-approved-hosts
 refused  Gateway.networking.istio.io default/stripe-door  (examples/ways-out/4-default-tls.yaml:4)
   10:3 spec.selector
     the selector matches the pods of egress gateway "main", so its servers would be added there
@@ -164,13 +164,13 @@ passes  DestinationRule default/gateway-for-stripe  (examples/ways-out/4-default
 refused  VirtualService default/stripe-by-gateway  (examples/ways-out/4-default-tls.yaml:32)
   60:9 spec.tls[1].route[0].destination.host
     traffic would be sent to "api.stripe.com", a host that is not approved for namespace "default"
-    fix: route to a Service of the mesh or to the egress gateway, or have the host approved (ApprovedHosts)
+    fix: define the route in the namespace of the egress gateway (istio-egress), or have the host approved for "default" (ApprovedHosts)
     require-approved-hosts, critical, https://sallyport.dev/rules#require-approved-hosts
 refused  ServiceEntry default/stripe  (examples/ways-out/4-default-tls.yaml:64)
   71:5 spec.hosts[0]
-    without a limit this entry becomes the definition of "api.stripe.com" for the whole mesh
-    fix: set spec.exportTo to ["."]
-    require-approved-hosts, high, https://sallyport.dev/rules#require-approved-hosts
+    host "api.stripe.com" is approved for "payments" and "shop", not for namespace "default"
+    fix: define the host in the namespace of the egress gateway (istio-egress), or have it approved for "default" (ApprovedHosts)
+    require-approved-hosts, critical, https://sallyport.dev/rules#require-approved-hosts
 
 20 objects: 16 refused, 2 warned, 2 pass
 
