@@ -65,7 +65,11 @@ export function checkObjects(documents: readonly ManifestDocument[]): readonly P
       const value = field(field(document.object, 'metadata'), key) ?? ''
       if (typeof value !== 'string') {
         problems.push({
-          ...problemAt(document, ['metadata', key], `metadata.${key} is no text`),
+          ...problemAt(
+            document,
+            ['metadata', key],
+            `metadata.${key} reads as ${JSON.stringify(value)}, which is no text`,
+          ),
           fix: 'put it in quotes',
         })
       }

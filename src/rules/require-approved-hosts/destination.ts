@@ -2,6 +2,7 @@ import { liveApprovals } from '../../core/clients.ts'
 import { gatewayPlace } from '../../core/gateway.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
+import { requireLists } from '../../core/shape.ts'
 import { isClusterHost, parseHost } from '../../istio/host.ts'
 import { dig, field, list, text } from '../../istio/json.ts'
 import { isInside } from './entry.ts'
@@ -17,6 +18,7 @@ interface Destination {
 /** Judges where a VirtualService sends traffic: a host outside the mesh must be approved for its namespace. */
 export function judgeDestinations(subject: Subject, tools: Judge): void {
   if (subject.namespaceClass === 'notGoverned') return
+  requireLists(subject, tools, ['http', 'tls', 'tcp'])
   const routed = new Set<string>()
   for (const destination of destinationsOf(subject.object)) {
     const host = outsideHost(destination.host, tools)

@@ -3,6 +3,7 @@ import type { Approval, PortFact } from '../../core/facts.ts'
 import { gatewayNamespaces, gatewayOfHost, gatewayPlace } from '../../core/gateway.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
+import { requireLists } from '../../core/shape.ts'
 import { enumerate } from '../../core/text.ts'
 import { type HostForm, isClusterHost, parseHost } from '../../istio/host.ts'
 import { dig, field, isFields, list, text } from '../../istio/json.ts'
@@ -32,6 +33,7 @@ interface EntryPort {
 
 /** Judges the hosts of a ServiceEntry: each must be approved on its ports for the namespaces that see it. */
 export function judgeEntry(subject: Subject, tools: Judge): void {
+  requireLists(subject, tools, ['hosts', 'ports', 'exportTo'])
   const clients = clientsOf(subject, tools.facts, tools.inventory)
   if (isOutsidePolicy(subject, clients)) return
   const spec = field(subject.object, 'spec')

@@ -1,5 +1,6 @@
 import { clientsOf, isOutsidePolicy } from '../../core/clients.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
+import { requireLists } from '../../core/shape.ts'
 import { judgeAddresses, judgeResolution } from './address.ts'
 import { judgeEndpoints } from './endpoint.ts'
 import { readEntry } from './entry.ts'
@@ -119,6 +120,7 @@ export default defineRule<Message, Record<never, never>>({
   check(subject, tools) {
     const clients = clientsOf(subject, tools.facts, tools.inventory)
     if (isOutsidePolicy(subject, clients)) return
+    requireLists(subject, tools, ['addresses', 'endpoints'])
     const entry = readEntry(subject, clients, tools)
     judgeResolution(entry, tools)
     judgeAddresses(entry, tools)
