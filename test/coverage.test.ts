@@ -41,6 +41,20 @@ t.test('every threat within reach has a rule, or says why there is none yet', t 
   t.end()
 })
 
+t.test('every threat that is known is listed, in its order', t => {
+  const known = readFileSync(join(import.meta.dirname, 'fixtures/threats.txt'), 'utf8')
+    .trimEnd()
+    .split('\n')
+  t.strictSame(threats.map(idOf), known, 'an id is never dropped; a new one is added in both places')
+  t.end()
+})
+
+t.test('what is called covered in part is covered', t => {
+  const stale = threats.filter(({ id, partly }) => partly !== undefined && !claims.has(id))
+  t.strictSame(stale.map(idOf), [], 'take `partly:` away')
+  t.end()
+})
+
 t.test('nothing is called open that is not', t => {
   const stale = threats.filter(({ id, reach, open }) => {
     return open !== undefined && (claims.has(id) || reach === 'none' || reach === 'harmless')

@@ -15,6 +15,8 @@ export interface Threat {
   readonly why?: string
   /** Why no rule stands against it yet; a threat has either this or a rule. */
   readonly open?: string
+  /** What the rules that stand against it do not see yet. */
+  readonly partly?: string
 }
 
 /** Returns the text of every page made from the rules, by path. */
@@ -146,7 +148,7 @@ function coveragePage(
     'traffic leaves; `audit` ones show only in a scan of what exists; those out of reach of admission say what does it',
     'instead.',
     '',
-    `${threats.length} threats: ${covered} covered by a rule, ${count(t => t.reach === 'none' && !covers.has(t.id))} out of reach,`,
+    `${threats.length} threats: ${covered} covered by a rule (${count(t => t.partly !== undefined)} of them in part), ${count(t => t.reach === 'none' && !covers.has(t.id))} out of reach,`,
     `${count(t => t.reach === 'harmless')} harmless (they must pass), ${count(t => t.open !== undefined)} without a rule yet.`,
     '',
     '| threat | severity | reach | what it is | what stands against it |',
@@ -161,9 +163,11 @@ function coveragePage(
 
 function answer(threat: Threat, covers: readonly Cover[] | undefined): string {
   if (covers !== undefined) {
-    return covers
-      .map(cover => `[\`${cover.rule}\`](rules.md#${cover.rule}) ${cover.message}: ${proofs(cover.cases)}`)
-      .join('<br>')
+    const rest = threat.partly === undefined ? [] : [`not yet: ${cell(threat.partly)}`]
+    return [
+      ...covers.map(cover => `[\`${cover.rule}\`](rules.md#${cover.rule}) ${cover.message}: ${proofs(cover.cases)}`),
+      ...rest,
+    ].join('<br>')
   }
   if (threat.reach === 'none') return `out of reach: ${cell(threat.why ?? '')}`
   if (threat.reach === 'harmless') return 'passes'
