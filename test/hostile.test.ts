@@ -74,7 +74,7 @@ const odd = fc.oneof(
     ['*', 7],
     JSON.parse('{"__proto__": {"hosts": ["a.example.com"]}}'),
     { constructor: 1, toString: 2, hasOwnProperty: 3, length: 4 },
-    deep(2_000),
+    deep(20_000),
     'x'.repeat(100_000),
   ),
 )
@@ -123,5 +123,38 @@ t.test('no object, however broken, makes a rule throw, and every answer can be w
     { numRuns: 8_000 },
   )
   t.ok(judged >= 8_000, `${judged} broken objects judged`)
+  t.end()
+})
+
+/** Yields every place inside an object. */
+function* placesIn(value: unknown, at: readonly string[] = []): Generator<readonly string[]> {
+  if (at.length > 0) yield at
+  if (typeof value !== 'object' || value === null) return
+  for (const [key, inner] of Object.entries(value)) yield* placesIn(inner, [...at, key])
+}
+
+function replace(value: unknown, [key, ...rest]: readonly string[], replacement: unknown): unknown {
+  if (key === undefined) return replacement
+  if (Array.isArray(value)) return value.map((item, i) => (String(i) === key ? replace(item, rest, replacement) : item))
+  if (!isFields(value)) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [name, name === key ? replace(inner, rest, replacement) : inner]),
+  )
+}
+
+t.test('nesting without end exhausts nothing, wherever it stands', t => {
+  const nested = deep(20_000)
+  const failures = new Set<string>()
+  let judged = 0
+  for (const object of objects) {
+    for (const place of placesIn(object)) {
+      const hostile = replace(object, place, nested)
+      if (!isFields(hostile)) continue
+      const evaluation = evaluate(reviewOf(hostile, 'CREATE', hostile, object), policy, inventory, now)
+      for (const { rule } of evaluation.ruleErrors) failures.add(`${rule} at ${place.join('.')}`)
+      judged++
+    }
+  }
+  t.strictSame([...failures], [], `${judged} objects judged`)
   t.end()
 })

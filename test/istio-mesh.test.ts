@@ -195,6 +195,15 @@ extension_providers: []
   t.end()
 })
 
+t.test('configuration that is nested too deep', t => {
+  let value: unknown = {}
+  for (let i = 0; i < 20_000; i++) value = i % 2 === 0 ? [value] : { a: value }
+  for (const read of [readMeshConfigValue({ a: value }), readProxyConfigValue({ a: value })]) {
+    t.strictSame(read, { ok: false, why: 'is nested deeper than 64 levels' })
+  }
+  t.end()
+})
+
 t.test('proxy configuration', t => {
   const rows: [yaml: string, settings: [path: string, value: unknown][] | RegExp][] = [
     ['', []],

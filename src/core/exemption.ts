@@ -143,10 +143,14 @@ function isMadeBy(requester: Requester | undefined, owner: Kind): boolean {
  * nested too deep to be written out.
  */
 export function specDigest(object: unknown): string | undefined {
-  const spec = field(object, 'spec')
-  if (spec === undefined) return undefined
+  return digestOf(field(object, 'spec'))
+}
+
+/** Returns `sha256:…` over a JSON value, its keys sorted; undefined where there is none or it is nested too deep. */
+export function digestOf(value: unknown): string | undefined {
+  if (value === undefined) return undefined
   try {
-    return `sha256:${createHash('sha256').update(canonicalJson(spec)).digest('hex')}`
+    return `sha256:${createHash('sha256').update(canonicalJson(value)).digest('hex')}`
   } catch {
     return undefined
   }

@@ -117,19 +117,30 @@ function foldValue(value: unknown, isMap: boolean): unknown {
   return isFields(value) ? foldFields(value, isMap) : value
 }
 
-/** Returns what is wrong with the names of fields, or undefined. */
-function findFault(value: unknown, isMap: boolean): string | undefined {
-  if (Array.isArray(value)) return firstFault(value.map(item => [item, false]))
+/** No configuration is nested that deep; what follows its structure may then recurse. */
+const deepest = 64
+
+/** Returns what is wrong with the names of fields or their nesting, or undefined. */
+function findFault(value: unknown, isMap: boolean, depth = 0): string | undefined {
+  if (depth > deepest) return `is nested deeper than ${deepest} levels`
+  if (Array.isArray(value))
+    return firstFault(
+      value.map(item => [item, false]),
+      depth,
+    )
   if (!isFields(value)) return undefined
   const keys = Object.keys(value)
   const twice = isMap ? undefined : keys.find(key => jsonName(key) !== key && keys.includes(jsonName(key)))
   if (twice !== undefined) return `has both ${quote(twice)} and ${quote(jsonName(twice))}, two names of one field`
-  return firstFault(keys.map(key => [field(value, key), !isMap && mapFields.has(jsonName(key))]))
+  return firstFault(
+    keys.map(key => [field(value, key), !isMap && mapFields.has(jsonName(key))]),
+    depth,
+  )
 }
 
-function firstFault(children: readonly (readonly [unknown, boolean])[]): string | undefined {
+function firstFault(children: readonly (readonly [unknown, boolean])[], depth: number): string | undefined {
   for (const [child, isMap] of children) {
-    const fault = findFault(child, isMap)
+    const fault = findFault(child, isMap, depth + 1)
     if (fault !== undefined) return fault
   }
   return undefined

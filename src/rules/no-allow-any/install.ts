@@ -1,3 +1,4 @@
+import { digestOf } from '../../core/exemption.ts'
 import type { Kind } from '../../core/kind.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
@@ -41,7 +42,7 @@ function judgeMode(subject: Subject, roots: readonly Path[], tools: Judge): void
     if (given === undefined) continue
     const read = readMeshConfigValue(given)
     if (!read.ok) {
-      tools.report('unreadable', { path: at, value: JSON.stringify(given), slots: { problem: read.why } })
+      tools.report('unreadable', { path: at, value: digestOf(given) ?? read.why, slots: { problem: read.why } })
     }
     const mode = read.ok ? read.value.outboundMode : undefined
     said ||= !read.ok || mode !== undefined
