@@ -90,7 +90,7 @@ function operations(rule: Rule): string {
 }
 
 function cell(text: string): string {
-  return text.replaceAll('|', '\\|').replaceAll('{', '&#123;')
+  return text.replaceAll('|', '\\|')
 }
 
 /** Marks in README.md between which the table of rules stands. */
