@@ -16,22 +16,30 @@ export interface Inventory {
   without(ref: ObjectRef): Inventory
 }
 
-type Shelf = ReadonlyMap<string, ReadonlyMap<string, Fields>>
+/** The objects of one kind: by place, and in order, so that a look-up neither searches nor sorts. */
+interface Shelf {
+  readonly byPlace: ReadonlyMap<string, Fields>
+  readonly all: readonly Fields[]
+  readonly byNamespace: ReadonlyMap<string, readonly Fields[]>
+}
 
 /** An inventory of given objects. Later objects replace earlier ones of the same kind, namespace and name. */
 export function inventoryOf(objects: Iterable<Fields>, knownKinds: Iterable<Kind> | 'all' = []): Inventory {
-  const shelves = new Map<Kind, Map<string, Map<string, Fields>>>()
+  const kinds = new Map<Kind, Map<string, Fields>>()
   for (const object of objects) {
     const ref = refOf(object)
     const kind = kindOf(ref.group, ref.kind)
-    const shelf = shelves.get(kind) ?? new Map<string, Map<string, Fields>>()
-    shelves.set(kind, shelf)
-    const row = shelf.get(ref.namespace) ?? new Map<string, Fields>()
-    shelf.set(ref.namespace, row)
-    row.set(ref.name, object)
+    const places = kinds.get(kind) ?? new Map<string, Fields>()
+    kinds.set(kind, places.set(placeOf(ref.namespace, ref.name), object))
   }
+  const shelves = new Map([...kinds].map(([kind, places]) => [kind, shelfOf(places)]))
   const known = knownKinds === 'all' ? 'all' : new Set([...knownKinds, ...shelves.keys()])
   return new Snapshot(shelves, known)
+}
+
+function shelfOf(byPlace: ReadonlyMap<string, Fields>): Shelf {
+  const all = [...byPlace.values()].sort((a, b) => compareRefs(refOf(a), refOf(b)))
+  return { byPlace, all, byNamespace: Map.groupBy(all, object => refOf(object).namespace) }
 }
 
 class Snapshot implements Inventory {
@@ -48,14 +56,12 @@ class Snapshot implements Inventory {
   }
 
   find(kind: Kind, namespace: string, name: string): Fields | undefined {
-    return this.#shelves.get(kind)?.get(namespace)?.get(name)
+    return this.#shelves.get(kind)?.byPlace.get(placeOf(namespace, name))
   }
 
   list(kind: Kind, namespace?: string): readonly Fields[] {
     const shelf = this.#shelves.get(kind)
-    if (shelf === undefined) return []
-    const namespaces = namespace === undefined ? [...shelf.keys()].sort() : [namespace]
-    return namespaces.flatMap(name => sortedValues(shelf.get(name)))
+    return (namespace === undefined ? shelf?.all : shelf?.byNamespace.get(namespace)) ?? []
   }
 
   with(ref: ObjectRef, object: Fields): Inventory {
@@ -136,11 +142,6 @@ function compareRefs(a: ObjectRef, b: ObjectRef): number {
   const [left, right] = a.namespace === b.namespace ? [a.name, b.name] : [a.namespace, b.namespace]
   // No two objects of a kind have the same place.
   return left < right ? -1 : 1
-}
-
-function sortedValues(row: ReadonlyMap<string, Fields> | undefined): Fields[] {
-  if (row === undefined) return []
-  return [...row.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object)
 }
 
 /** Returns the labels of a namespace, or undefined where its object is not in the inventory. */

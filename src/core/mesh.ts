@@ -30,10 +30,18 @@ export function readMeshConfigMap(configMap: Fields): Result<MeshConfig> {
   return read
 }
 
+/** The mesh ConfigMaps of a root namespace, by the list of all its ConfigMaps, the same while nothing changes. */
+const meshMaps = new WeakMap<readonly Fields[], readonly Fields[]>()
+
 /** Returns the mesh ConfigMaps of the inventory, one for each control plane. */
 function meshConfigMaps(facts: Facts, inventory: Inventory): readonly Fields[] {
   const root = facts.mesh.rootNamespace
-  return inventory.list('ConfigMap', root).filter(configMap => isMeshConfigMap(configMap, root))
+  const all = inventory.list('ConfigMap', root)
+  const known = meshMaps.get(all)
+  if (known !== undefined) return known
+  const some = all.filter(configMap => isMeshConfigMap(configMap, root))
+  meshMaps.set(all, some)
+  return some
 }
 
 /**
