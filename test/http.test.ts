@@ -411,6 +411,12 @@ t.test('hostile but genuine reviews get a verdict', async t => {
   const verdict = async (body: unknown): Promise<unknown> => (await post(app, body)).json().response.allowed
   const json = JSON.stringify(review(['api.example.com']))
   t.equal(await verdict(json.replace('{', '{"__proto__":{"request":null},')), true, '__proto__ in the envelope')
+  // V8 may read a key with escapes as the one that an earlier text had in its place (nodejs/node#63785).
+  t.equal(await verdict(json.replace('"spec":{', '"spec":{"h\\\\u00":[],')), true, 'a key that primes V8')
+  const escaped = json.replace(/"hosts":\[[^\]]*\]/, '"h\\u006fsts":["bad"]')
+  t.not(escaped, json)
+  t.equal(await verdict(` ${escaped}`), false, 'a key with escapes is the key that it spells')
+  t.equal(await verdict(`${escaped}\n`), false)
   t.equal(await verdict(json.replace('"spec":{', '"spec":{"__proto__":{"hosts":["bad"]},')), true, '__proto__ in spec')
   t.equal(await verdict(json.replace('"spec":{', '"spec":{"\\u005f_proto__":1,"constructor":{"prototype":{}},')), true)
   t.equal(Object.hasOwn(Object.prototype, 'request'), false, 'nothing is polluted')
