@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { quote } from '../src/istio/text.ts'
 import { decodeUtf8 } from '../src/manifest/decode.ts'
+import { parseJson } from '../src/manifest/parse.ts'
 import { checkObjects, readManifests } from '../src/manifest/read.ts'
 
 function objects(text: string): unknown[] {
@@ -282,6 +283,18 @@ t.test('keys named like parts of Object are data', t => {
   t.equal(({} as { polluted?: unknown }).polluted, undefined)
   const [document] = readManifests('{"__proto__": {"a": 1}}', 'f').documents
   t.strictSame(document?.position(['__proto__', 'a']), { line: 1, column: 16 })
+  t.end()
+})
+
+t.test('parseJson is not misled by an earlier text', t => {
+  // nodejs/node#63785: behind a key that is new to the process, JSON.parse itself slips.
+  t.strictSame(parseJson('{"newToParseJson": 1, "h\\\\u00": 1}'), { newToParseJson: 1, 'h\\u00': 1 })
+  t.strictSame(parseJson('{"newToParseJson": 1, "h\\u006fsts": 1}'), { newToParseJson: 1, hosts: 1 })
+  for (const broken of ['{"\\u0061": 1} x', '{"\\u0061": }', '\\u0061', '']) {
+    t.throws(() => parseJson(broken), SyntaxError)
+  }
+  t.strictSame(parseJson('[{"\\u0061": [{}, [], {"b": []}]}, 1]'), [{ a: [{}, [], { b: [] }] }, 1])
+  t.strictSame(parseJson('{"a": "\\u0061"}'), { a: 'a' })
   t.end()
 })
 

@@ -5,8 +5,7 @@ import { type FastifyError, type FastifyInstance, type FastifyReply, type Fastif
 import { evaluate } from '../core/evaluate.ts'
 import type { Inventory } from '../core/inventory.ts'
 import type { Policy } from '../core/policy.ts'
-import { buildJson } from '../manifest/build.ts'
-import { scanJson, skipSpace } from '../manifest/json.ts'
+import { parseJson } from '../manifest/parse.ts'
 import { type AdmissionReply, readReview, writeRefusal, writeReply } from './admission.ts'
 import type { DecisionLog, Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
@@ -79,7 +78,7 @@ export function admissionApp(options: ServerOptions, draining: () => boolean = (
   app.server.maxConnections = 2000
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    const value = isPlainJson(request) && typeof body !== 'string' ? parseJson(body) : unsupported
+    const value = isPlainJson(request) && typeof body !== 'string' ? readJson(body) : unsupported
     if (value === unsupported) done(statusError(415))
     else if (value === unreadable) done(statusError(400))
     else done(null, value)
@@ -151,23 +150,13 @@ function isPlainJson(request: FastifyRequest): boolean {
 /** Refuses what is not UTF-8, and keeps a byte order mark, which is not JSON. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/**
- * Reads JSON once; keys like `__proto__` become own properties like any other. Keys with escapes are not for V8, which may
- * return another key in their place (see buildJson).
- */
-function parseJson(body: Buffer): unknown {
+/** Reads JSON once; keys like `__proto__` become own properties like any other. */
+function readJson(body: Buffer): unknown {
   try {
-    const text = utf8.decode(body)
-    const start = skipSpace(text, 0)
-    const scanned = text.includes('\\u') ? scanJson(text, start) : undefined
-    return scanned?.ok && scanned.escapedKeys && isWhole(text, scanned.end) ? buildJson(text, start) : JSON.parse(text)
+    return parseJson(utf8.decode(body))
   } catch {
     return unreadable
   }
-}
-
-function isWhole(text: string, end: number): boolean {
-  return skipSpace(text, end) === text.length
 }
 
 function statusError(statusCode: number): Error {

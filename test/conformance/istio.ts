@@ -2,10 +2,6 @@
  * Compares `src/istio/` with Istio's own functions: builds the Go program in `istio/`, asks it the questions of the
  * tables and thousands of random ones, and counts the answers that agree. Needs Go and its module proxy.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import { canonicalAddress, equal, formatRanges, parseCidrList, parseSubnet, rangesOf } from '../../src/istio/cidr.ts'
 import { covers, overlaps, parseHost } from '../../src/istio/host.ts'
 import { stringMap } from '../../src/istio/json.ts'
@@ -13,23 +9,9 @@ import { parseGatewayRef, parseServerHost, parseSidecarHost, resolveHost } from 
 import { parsePortList, portNumber } from '../../src/istio/port.ts'
 import { parseProtocol, protocolClass, servicePortProtocol } from '../../src/istio/protocol.ts'
 import { mapSelects, matchesLabels, parseSelector } from '../../src/istio/selector.ts'
-import { quote, trimSpace } from '../../src/istio/text.ts'
+import { trimSpace } from '../../src/istio/text.ts'
 import { readExportTo } from '../../src/istio/visibility.ts'
-
-const PROGRAM = join(import.meta.dirname, 'istio')
-const SOURCES = ['pkg/kube/inject/validate.go', 'pilot/pkg/model/config.go']
-
-/** A question to Istio, and whether its answer agrees with ours; `stricter` is a difference that is meant. */
-type Question = {
-  readonly op: string
-  readonly args: readonly string[]
-  readonly judge: (answer: unknown) => 'agrees' | 'stricter' | 'differs'
-}
-
-function same(op: string, args: readonly string[], ours: unknown): Question {
-  const expected = JSON.stringify(ours)
-  return { op, args, judge: answer => (JSON.stringify(answer) === expected ? 'agrees' : 'differs') }
-}
+import { ask, mutate, pick, type Question, type Random, same, seeded } from './questions.ts'
 
 /** What is refused here and taken by Istio, on purpose; everything else must agree. */
 const STRICTER = ['ends in a number', 'has more than 253 characters', 'has nothing behind its star', 'has a zone']
@@ -41,7 +23,8 @@ function taken(op: string, text: string, outcome: { ok: true } | { ok: false; wh
     args: [text],
     judge: answer => {
       if (answer === outcome.ok) return 'agrees'
-      return !outcome.ok && STRICTER.some(why => outcome.why.startsWith(why)) ? 'stricter' : 'differs'
+      const why = outcome.ok ? undefined : STRICTER.find(why => outcome.why.startsWith(why))
+      return why === undefined ? 'differs' : `stricter: ${why}`
     },
   }
 }
@@ -49,35 +32,6 @@ function taken(op: string, text: string, outcome: { ok: true } | { ok: false; wh
 /** Asks whether Istio takes a text, where only a text that it takes must be taken here. */
 function takenToo(op: string, text: string, ok: boolean): Question {
   return { op, args: [text], judge: answer => (answer === true && !ok ? 'differs' : 'agrees') }
-}
-
-type Random = (below: number) => number
-
-/** Returns a small generator of numbers that are the same for the same seed (mulberry32). */
-function seeded(seed: number): Random {
-  let state = seed
-  return below => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}
-
-function pick(random: Random, values: readonly string[]): string {
-  return values[random(values.length)] ?? ''
-}
-
-/** Returns a text from the list with up to three characters put in, taken out or replaced. */
-function mutate(random: Random, seeds: readonly string[], alphabet: string): string {
-  const characters = [...pick(random, seeds)]
-  const letters = [...alphabet]
-  for (let edits = random(4); edits > 0; edits--) {
-    const at = random(characters.length + 1)
-    const put = random(3) > 0 ? [pick(random, letters)] : []
-    characters.splice(at, random(2), ...put)
-  }
-  return characters.join('')
 }
 
 const L63 = 'a'.repeat(63)
@@ -509,54 +463,9 @@ function wireName(protocol: string): string {
   return protocol === 'Unsupported' ? 'UnsupportedProtocol' : protocol
 }
 
-function build(): string {
-  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'sallyport', 'conformance')
-  mkdirSync(cache, { recursive: true })
-  const program = join(cache, 'istio')
-  execFileSync('go', ['build', '-o', program, '.'], { cwd: PROGRAM, stdio: 'inherit' })
-  return program
-}
-
-/** Returns the names of transcribed functions that are not, word for word, in the module's source. */
-function outdated(): string[] {
-  const options = { cwd: PROGRAM, encoding: 'utf8' } as const
-  const module = execFileSync('go', ['list', '-m', '-f', '{{.Dir}}', 'istio.io/istio'], options).trim()
-  const source = SOURCES.map(path => readFileSync(join(module, path), 'utf8')).join('\n')
-  const transcribed = readFileSync(join(PROGRAM, 'transcribed.go'), 'utf8').matchAll(/^func (\w+)[\s\S]*?^\}$/gm)
-  return [...transcribed].filter(([text]) => !source.includes(text)).map(([, name]) => name ?? '')
-}
-
 /** Asks everything, prints what differs and how many answers agree, and returns the counts. */
 export async function run(seed = 1): Promise<{ passed: number; failed: number }> {
-  const stale = outdated()
-  if (stale.length > 0) throw new Error(`transcribed.go differs from Istio's source in ${stale.join(', ')}`)
-  const asked = [...questions(seeded(seed))]
-  const input = asked.map(({ op, args }) => JSON.stringify({ op, args })).join('\n')
-  const reply = spawnSync(build(), { input: `${input}\n`, encoding: 'utf8', maxBuffer: 1 << 28 })
-  if (reply.status !== 0) throw new Error(`the Go program failed: ${reply.stderr}`)
-  const answers = reply.stdout.trimEnd().split('\n')
-  if (answers.length !== asked.length) throw new Error(`${asked.length} questions, ${answers.length} answers`)
-
-  const counts = new Map<string, { agrees: number; stricter: number; differs: number }>()
-  for (const [index, { op, args, judge }] of asked.entries()) {
-    const answer: unknown = JSON.parse(answers[index] ?? '')
-    const count = counts.get(op) ?? { agrees: 0, stricter: 0, differs: 0 }
-    const outcome = judge(answer)
-    count[outcome]++
-    counts.set(op, count)
-    if (outcome === 'differs' && count.differs <= 5) {
-      console.log(`${op}(${args.map(quote).join(', ')}): Istio says ${JSON.stringify(answer)}, we do not`)
-    }
-  }
-  let passed = 0
-  let failed = 0
-  for (const [op, count] of [...counts].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    passed += count.agrees + count.stricter
-    failed += count.differs
-    console.log(`${op}: ${count.agrees} agree, ${count.stricter} stricter on purpose, ${count.differs} differ`)
-  }
-  console.log(`istio, seed ${seed}: ${passed} passed, ${failed} failed`)
-  return { passed, failed }
+  return ask(`hosts and the rest, seed ${seed}`, questions(seeded(seed)))
 }
 
 if (import.meta.main) {

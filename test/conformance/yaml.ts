@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { build } from './go.ts'
 import { type Answer, compare, parseExactly, refusals } from './yaml/compare.ts'
 import { generated, handwritten, type Sample } from './yaml/corpus.ts'
 
@@ -25,7 +25,7 @@ export async function run({ seed = 1, count = 20_000, record = false } = {}): Pr
 }> {
   const written = handwritten()
   const samples = [...written, ...generated(seed, count)]
-  const lines = ask(build(), samples)
+  const lines = ask(build('yaml'), samples)
   const comparison = compare(samples, lines.map(toAnswer))
   console.log(`${written.length} texts written by hand, ${count} random ones (seed ${seed}), each read in two ways`)
   for (const [name, number] of comparison.counts) console.log(`${String(number).padStart(7)}  ${name}`)
@@ -50,15 +50,6 @@ function recording(samples: readonly Sample[], lines: readonly string[]): string
 
 function toAnswer(line: string): Answer {
   return parseExactly(line) as Answer
-}
-
-function build(): string {
-  const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
-  const folder = join(cache, 'sallyport', 'conformance')
-  mkdirSync(folder, { recursive: true })
-  const program = join(folder, 'yaml')
-  execFileSync('go', ['build', '-o', program, '.'], { cwd: join(here, 'yaml'), stdio: 'inherit' })
-  return program
 }
 
 function ask(program: string, samples: readonly Sample[]): string[] {

@@ -1,5 +1,6 @@
 // Command istio answers questions about Istio's own functions: one JSON object {"op": …, "args": […]} per line in, one
-// JSON value per line out. A text that a validator takes gives true, one that it refuses false.
+// JSON value per line out. A text that a validator takes gives true, one that it refuses false. The argument of the command
+// is the folder of the module istio.io/istio, in which it finds Istio's chart.
 package main
 
 import (
@@ -22,6 +23,8 @@ import (
 	"istio.io/istio/pkg/config/protocol"
 	"istio.io/istio/pkg/config/validation/agent"
 	"istio.io/istio/pkg/config/visibility"
+	"istio.io/istio/pkg/log"
+	netutil "istio.io/istio/pkg/util/net"
 )
 
 type question struct {
@@ -97,6 +100,8 @@ func answer(q question) any {
 		return parsed.Matches(labels.Set(labelMap(a[1])))
 	case "mapSelects":
 		return istiolabels.Instance(labelMap(a[0])).SubsetOf(labelMap(a[1]))
+	case "interfaceNames":
+		return netutil.ValidateInterfaceNames(a[0]) == nil
 	case "includeIPRanges":
 		return ValidateIncludeIPRanges(a[0]) == nil
 	case "excludeIPRanges":
@@ -120,6 +125,11 @@ func answer(q question) any {
 	case "trim":
 		return strings.TrimSpace(a[0])
 	}
+	for _, answers := range []map[string]func(a []string) any{injectionAnswers, meshAnswers, iptablesAnswers} {
+		if answer, known := answers[q.Op]; known {
+			return answer(a)
+		}
+	}
 	panic(fmt.Sprintf("unknown question %q", q.Op))
 }
 
@@ -132,6 +142,10 @@ func labelMap(text string) map[string]string {
 }
 
 func main() {
+	// Istio writes its warnings where the answers go.
+	for _, scope := range log.Scopes() {
+		scope.SetOutputLevel(log.NoneLevel)
+	}
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(make([]byte, 1<<20), 1<<24)
 	out := bufio.NewWriter(os.Stdout)

@@ -7,9 +7,9 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"istio.io/api/annotation"
-	"istio.io/api/label"
 	netutil "istio.io/istio/pkg/util/net"
 )
 
