@@ -1,12 +1,13 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { type EnforcementAction, effectOf } from '../core/finding.ts'
+import { inventoryOf } from '../core/inventory.ts'
 import { differences } from '../core/mesh.ts'
 import { formatPath } from '../core/path.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Operation, Requester } from '../core/review.ts'
 import { printable } from '../core/text.ts'
 import { type CheckedDocument, checkJson, checkText } from '../report/check.ts'
-import { InputError, loadInventoryPaths, loadPolicyPaths, readDocuments } from './input.ts'
+import { InputError, loadObjects, loadPolicyPaths, readDocuments } from './input.ts'
 import { collect, inventoryOption, nowOption, policyOption } from './option.ts'
 import { type JudgedDocument, judgeDocuments } from './plan.ts'
 
@@ -54,12 +55,12 @@ function readOperation(text: string): Operation {
 function runCheck(paths: readonly string[], flags: CheckFlags): void {
   const now = flags.now ?? Date.now()
   const { policy, notices } = loadPolicyPaths(flags.policy, now)
-  const inventory = loadInventoryPaths(flags.inventory)
+  const stored = loadObjects(flags.inventory)
   const documents = readDocuments(paths)
   if (flags.as === undefined && flags.asGroup.length > 0) throw new InputError(['--as-group needs --as'])
   const requester: Requester | undefined =
     flags.as === undefined ? undefined : { username: flags.as, groups: [...flags.asGroup, 'system:authenticated'] }
-  const judged = judgeDocuments(documents, policy, inventory, {
+  const judged = judgeDocuments(documents, policy, stored, {
     operation: flags.operation,
     sequence: flags.sequence,
     namespace: flags.namespace,
@@ -67,7 +68,7 @@ function runCheck(paths: readonly string[], flags: CheckFlags): void {
     now,
   })
   refuseMalformed(judged)
-  for (const line of [...notices, ...differences(policy.facts, inventory)]) console.error(`note: ${line}`)
+  for (const line of [...notices, ...differences(policy.facts, inventoryOf(stored))]) console.error(`note: ${line}`)
   if (requester === undefined && needsRequester(judged, policy)) {
     console.error('note: who may write was not judged; name the requester with --as and --as-group')
   }

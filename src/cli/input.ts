@@ -105,14 +105,14 @@ export function readDocuments(paths: readonly string[]): ManifestDocument[] {
   return documents
 }
 
-/** Reads the inventory of the given paths: the kinds that it holds are known, all others are not. */
-export function loadInventoryPaths(paths: readonly string[]): Inventory {
-  return inventoryOf(objectsOf(readDocuments(paths)))
+/** Reads the objects of the given paths. */
+export function loadObjects(paths: readonly string[]): Fields[] {
+  return readDocuments(paths).flatMap(document => (isFields(document.object) ? [document.object] : []))
 }
 
-/** Returns the objects of documents. */
-export function objectsOf(documents: readonly ManifestDocument[]): Fields[] {
-  return documents.flatMap(document => (isFields(document.object) ? [document.object] : []))
+/** Reads the inventory of the given paths: the kinds that it holds are known, all others are not. */
+export function loadInventoryPaths(paths: readonly string[]): Inventory {
+  return inventoryOf(loadObjects(paths))
 }
 
 function line(problem: Problem): string {

@@ -1,5 +1,5 @@
 import { type Evaluation, evaluate } from '../core/evaluate.ts'
-import { type Change, type Inventory, overlay } from '../core/inventory.ts'
+import { type Change, type Inventory, inventoryOf, overlay, snapshotOf } from '../core/inventory.ts'
 import { isNamespaced, kindOf, type ObjectRef, refOf } from '../core/kind.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Operation, Phase, Requester, Review } from '../core/review.ts'
@@ -35,30 +35,67 @@ interface Placed {
 }
 
 /**
- * Judges documents as the API server would ask about them. Without `sequence` each is judged in the state that all
- * documents make together, a deletion in the state without any of them; in sequence a refused document changes nothing.
+ * Judges documents as the API server would ask about them, in a cluster that holds the `stored` objects. Without `sequence`
+ * each is judged in the state that all documents make together, a deletion in the state without any of them; in sequence
+ * a refused document changes nothing.
  */
 export function judgeDocuments(
   documents: readonly ManifestDocument[],
   policy: Policy,
-  inventory: Inventory,
+  stored: readonly Fields[],
   options: CheckOptions,
 ): readonly JudgedDocument[] {
   const placed = documents.map(document => place(document, options.namespace))
-  const isDelete = options.operation === 'DELETE'
-  const change = ({ ref, object }: Placed): Change => ({ ref, object: isDelete ? undefined : object })
+  const state = new State(stored, options.operation === 'DELETE')
   if (!options.sequence) {
-    const after = overlay(inventory, placed.map(change))
-    return placed.map(entry => judge(entry, policy, { before: inventory, after }, options))
+    const before = state.inventory()
+    for (const entry of placed) state.take(entry)
+    const after = state.inventory()
+    return placed.map(entry => judge(entry, policy, { before, after }, options))
   }
-  const judged: JudgedDocument[] = []
-  let state = inventory
-  for (const entry of placed) {
-    const outcome = judge(entry, policy, { before: state, after: state }, options)
-    if (outcome.evaluation.verdict !== 'deny') state = overlay(state, [change(entry)])
-    judged.push(outcome)
+  return placed.map(entry => {
+    const inventory = state.inventory()
+    const outcome = judge(entry, policy, { before: inventory, after: inventory }, options)
+    if (outcome.evaluation.verdict !== 'deny') state.take(entry)
+    return outcome
+  })
+}
+
+/** Changes that are laid over a snapshot before a new one is made: a new one costs as much as there are objects. */
+const mostPending = 200
+
+/** What the cluster holds while documents come in. Of kinds that it does not hold to begin with, nothing is known. */
+class State {
+  readonly #objects = new Map<string, Fields>()
+  readonly #known: Inventory
+  readonly #isDelete: boolean
+  #snapshot: Inventory
+  #pending: Change[] = []
+
+  constructor(stored: readonly Fields[], isDelete: boolean) {
+    for (const object of stored) this.#objects.set(keyOf(refOf(object)), object)
+    this.#known = inventoryOf(stored)
+    this.#snapshot = this.#known
+    this.#isDelete = isDelete
   }
-  return judged
+
+  take({ ref, object }: Placed): void {
+    if (this.#isDelete) this.#objects.delete(keyOf(ref))
+    else this.#objects.set(keyOf(ref), object)
+    this.#pending.push({ ref, object: this.#isDelete ? undefined : object })
+  }
+
+  inventory(): Inventory {
+    if (this.#pending.length > mostPending) {
+      this.#snapshot = snapshotOf(this.#objects.values(), kind => this.#known.knows(kind))
+      this.#pending = []
+    }
+    return overlay(this.#snapshot, this.#pending)
+  }
+}
+
+function keyOf({ group, kind, namespace, name }: ObjectRef): string {
+  return `${kindOf(group, kind)} ${namespace}/${name}`
 }
 
 function place(document: ManifestDocument, fallback: string): Placed {

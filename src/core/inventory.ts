@@ -1,5 +1,6 @@
 import { type Fields, field, stringMap } from '../istio/json.ts'
 import type { NamespaceLabels } from './facts.ts'
+import { compareText } from './finding.ts'
 import { type Kind, kindOf, type ObjectRef, refOf } from './kind.ts'
 
 /** The read-only set of objects that a rule may consult: the state of the mesh as far as it is known. */
@@ -23,18 +24,23 @@ interface Shelf {
   readonly byNamespace: ReadonlyMap<string, readonly Fields[]>
 }
 
-/** An inventory of given objects. Later objects replace earlier ones of the same kind, namespace and name. */
-export function inventoryOf(objects: Iterable<Fields>, knownKinds: Iterable<Kind> | 'all' = []): Inventory {
+/** An inventory of given objects, of whose kinds it knows all there is, as of the further kinds named. */
+export function inventoryOf(objects: readonly Fields[], knownKinds: Iterable<Kind> | 'all' = []): Inventory {
+  if (knownKinds === 'all') return snapshotOf(objects, () => true)
+  const known = new Set([...knownKinds, ...objects.map(kindOfObject)])
+  return snapshotOf(objects, kind => known.has(kind))
+}
+
+/** An inventory of given objects; later ones replace earlier ones of the same kind, namespace and name. */
+export function snapshotOf(objects: Iterable<Fields>, knows: (kind: Kind) => boolean): Inventory {
   const kinds = new Map<Kind, Map<string, Fields>>()
   for (const object of objects) {
     const ref = refOf(object)
-    const kind = kindOf(ref.group, ref.kind)
+    const kind = kindOfObject(object)
     const places = kinds.get(kind) ?? new Map<string, Fields>()
     kinds.set(kind, places.set(placeOf(ref.namespace, ref.name), object))
   }
-  const shelves = new Map([...kinds].map(([kind, places]) => [kind, shelfOf(places)]))
-  const known = knownKinds === 'all' ? 'all' : new Set([...knownKinds, ...shelves.keys()])
-  return new Snapshot(shelves, known)
+  return new Snapshot(new Map([...kinds].map(([kind, places]) => [kind, shelfOf(places)])), knows)
 }
 
 function shelfOf(byPlace: ReadonlyMap<string, Fields>): Shelf {
@@ -44,15 +50,11 @@ function shelfOf(byPlace: ReadonlyMap<string, Fields>): Shelf {
 
 class Snapshot implements Inventory {
   readonly #shelves: ReadonlyMap<Kind, Shelf>
-  readonly #known: ReadonlySet<Kind> | 'all'
+  readonly knows: (kind: Kind) => boolean
 
-  constructor(shelves: ReadonlyMap<Kind, Shelf>, known: ReadonlySet<Kind> | 'all') {
+  constructor(shelves: ReadonlyMap<Kind, Shelf>, knows: (kind: Kind) => boolean) {
     this.#shelves = shelves
-    this.#known = known
-  }
-
-  knows(kind: Kind): boolean {
-    return this.#known === 'all' || this.#known.has(kind)
+    this.knows = knows
   }
 
   find(kind: Kind, namespace: string, name: string): Fields | undefined {
@@ -96,14 +98,11 @@ class Overlay implements Inventory {
     const base = this.#base.list(kind, namespace)
     const changes = this.#changes.get(kind)
     if (changes === undefined) return base
-    const kept = base.filter(object => {
-      const ref = refOf(object)
-      return !changes.has(placeOf(ref.namespace, ref.name))
-    })
-    for (const { ref, object } of changes.values()) {
-      if (object !== undefined && (namespace === undefined || namespace === ref.namespace)) kept.push(object)
+    const list = [...base]
+    for (const change of changes.values()) {
+      if (namespace === undefined || namespace === change.ref.namespace) apply(change, list)
     }
-    return kept.sort((a, b) => compareRefs(refOf(a), refOf(b)))
+    return list
   }
 
   with(ref: ObjectRef, object: Fields): Inventory {
@@ -134,14 +133,30 @@ export function overlay(base: Inventory, changes: readonly Change[]): Inventory 
   return new Overlay(base, byKind)
 }
 
+/** Makes a change to a list that is in order, and leaves it so. */
+function apply({ ref, object }: Change, list: Fields[]): void {
+  let low = 0
+  for (let high = list.length; low < high; ) {
+    const middle = (low + high) >> 1
+    if (compareRefs(refOf(list[middle]), ref) < 0) low = middle + 1
+    else high = middle
+  }
+  const isThere = low < list.length && compareRefs(refOf(list[low]), ref) === 0
+  list.splice(low, isThere ? 1 : 0, ...(object === undefined ? [] : [object]))
+}
+
+function kindOfObject(object: Fields): Kind {
+  const { group, kind } = refOf(object)
+  return kindOf(group, kind)
+}
+
 function placeOf(namespace: string, name: string): string {
   return `${namespace}/${name}`
 }
 
 function compareRefs(a: ObjectRef, b: ObjectRef): number {
   const [left, right] = a.namespace === b.namespace ? [a.name, b.name] : [a.namespace, b.namespace]
-  // No two objects of a kind have the same place.
-  return left < right ? -1 : 1
+  return compareText(left, right)
 }
 
 /** Returns the labels of a namespace, or undefined where its object is not in the inventory. */

@@ -1,8 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { dig, field, list } from '../../src/istio/json.ts'
 import { quote } from '../../src/istio/text.ts'
 import { build } from './go.ts'
+import { refusals } from './yaml/compare.ts'
 
 /**
  * Whether an answer of Istio agrees with ours. Differences that are meant have a class each: `stricter` is what is refused
@@ -50,6 +52,31 @@ export function mutate(random: Random, seeds: readonly string[], alphabet: strin
     characters.splice(at, random(2), ...put)
   }
   return characters.join('')
+}
+
+export const json = (value: unknown): string => JSON.stringify(value)
+
+export const entries = (of: readonly (readonly [string, unknown])[]): unknown =>
+  [...of].sort(([a], [b]) => (a < b ? -1 : 1))
+
+/** Returns a selector with nothing left out, so that two of one meaning are equal. */
+export function selector(value: unknown): unknown {
+  return [
+    entries(Object.entries(dig(value, 'matchLabels') ?? {})),
+    list(dig(value, 'matchExpressions')).map(item => [
+      field(item, 'key') ?? '',
+      // What is no operator makes the selector malformed, whatever it is.
+      ['In', 'NotIn', 'Exists', 'DoesNotExist'].find(name => name === field(item, 'operator')) ?? '',
+      list(field(item, 'values')),
+    ]),
+  ]
+}
+
+/** Returns the class of a refusal of YAML that Go reads, or that it is none of those meant. */
+export function yamlClass(why: string): Verdict {
+  const clause = why.replace(/^(?:line \d+, column \d+: )/, '')
+  const found = Object.entries(refusals).find(([, forms]) => forms.some((form: RegExp) => form.test(clause)))
+  return found === undefined ? 'differs' : `stricter: YAML, ${found[0]}`
 }
 
 const program = join(import.meta.dirname, 'istio')

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -60,11 +59,6 @@ func flags(args []string) any {
 	root.SetErr(io.Discard)
 	if err := root.Execute(); err != nil || set == nil {
 		return nil
-	}
-	for name, value := range set {
-		if strings.HasPrefix(name, "log_") && value == "" {
-			delete(set, name)
-		}
 	}
 	return set
 }
