@@ -248,7 +248,12 @@ t.test('laws of ranges', t => {
       ),
     'includes is what cidr-tools contains': () =>
       fc.assert(
-        fc.property(prefixes, prefixes, (a, b) => includes(rangesOf(...a), rangesOf(...b)) === containsCidr(a, b)),
+        // Without merging, cidr-tools finds a range in one prefix only, not in two that lie side by side.
+        fc.property(
+          prefixes,
+          prefixes,
+          (a, b) => includes(rangesOf(...a), rangesOf(...b)) === containsCidr(mergeCidr(a), b),
+        ),
       ),
     'meets is what cidr-tools overlaps': () =>
       fc.assert(fc.property(prefixes, prefixes, (a, b) => meets(rangesOf(...a), rangesOf(...b)) === overlapCidr(a, b))),

@@ -356,6 +356,7 @@ t.test('configuration of the injector', t => {
     ['neverInjectSelector: {a: b}', /has a neverInjectSelector that is no list/],
     ['neverInjectSelector: [x]', /has a neverInjectSelector that holds an item that is no label selector/],
     ['neverInjectSelector: [{matchLabels: []}]', /matchLabels that are no map/],
+    ['neverInjectSelector: [{matchExpressions: [{key: [a], operator: Exists}]}]', /whose key or operator is no text/],
     ['neverInjectSelector: [{matchLabels: {a: []}}]', /has a value for "a" that is no text/],
     ['neverInjectSelector: [{matchExpressions: {}}]', /matchExpressions that are no list/],
     ['alwaysInjectSelector: [{matchExpressions: [{values: x}]}]', /values that are no texts/],

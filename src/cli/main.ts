@@ -1,28 +1,3 @@
-import { Command, CommanderError } from 'commander'
-import packageJson from '../../package.json' with { type: 'json' }
-import { checkCommand } from './check.ts'
-import { explainCommand } from './explain.ts'
-import { InputError } from './input.ts'
-import { serveCommand } from './serve.ts'
+import { runProgram } from './program.ts'
 
-const program = new Command('sallyport')
-  .description(packageJson.description)
-  .version(packageJson.version)
-  .showHelpAfterError('(--help says what there is)')
-  .addCommand(checkCommand())
-  .addCommand(explainCommand())
-  .addCommand(serveCommand())
-
-for (const command of [program, ...program.commands]) command.exitOverride()
-
-/** Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage or input errors. */
-try {
-  await program.parseAsync()
-} catch (error) {
-  if (error instanceof InputError) {
-    for (const line of error.lines) console.error(line)
-    process.exitCode = 2
-  } else if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? 0 : 2
-  } else throw error
-}
+await runProgram(process.argv.slice(2))

@@ -220,11 +220,10 @@ function readSelector(selector: unknown): Result<unknown> {
     if (wrong !== undefined) return bad(wrong)
     const values = asTexts(field(expression, 'values') ?? [])
     if (!values.ok) return bad('has an expression with values that are no texts')
-    matchExpressions.push({
-      key: field(expression, 'key'),
-      operator: field(expression, 'operator'),
-      values: values.value,
-    })
+    const key = asText(field(expression, 'key') ?? '')
+    const operator = asText(field(expression, 'operator') ?? '')
+    if (!key.ok || !operator.ok) return bad('has an expression whose key or operator is no text')
+    matchExpressions.push({ key: key.value, operator: operator.value, values: values.value })
   }
   return good({ matchLabels: Object.fromEntries(matchLabels), matchExpressions })
 }

@@ -416,6 +416,8 @@ const CONFIG_VALUES = [
   ...['[{matchLabels: {a: 1}}]', '[{matchLabels: {a: null}}]', '[{matchLabels: [a]}]', '[{MatchLabels: {a: b}}]'],
   ...[
     '[{matchExpressions: [{key: a, operator: exists}]}]',
+    '[{matchExpressions: [{key: 1, operator: Exists}]}]',
+    '[{matchExpressions: [{key: [a], operator: Exists}]}]',
     '[{matchExpressions: [{key: a, operator: In, values: x}]}]',
   ],
   ...['[{matchExpressions: [null, {key: null, operator: true, values: [1, null]}]}]', '[{extra: 1}]', '0x10', 'yes'],
