@@ -345,7 +345,7 @@ t.test('configuration of the injector', t => {
             matchExpressions: [
               { key: 'a', operator: 'In', values: ['1', 'true'] },
               { key: 'b', operator: 'Exists', values: [] },
-              { key: undefined, operator: undefined, values: [] },
+              { key: '', operator: '', values: [] },
             ],
           },
           { matchLabels: {}, matchExpressions: [] },
