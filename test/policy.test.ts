@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { NamespaceClass } from '../src/core/facts.ts'
 import type { Policy } from '../src/core/policy.ts'
+import { readManifests } from '../src/manifest/read.ts'
 import { readExpiry } from '../src/policy/date.ts'
 import { type LoadOutcome, loadPolicy } from '../src/policy/load.ts'
 import { formatProblem, problemCodes } from '../src/policy/problem.ts'
@@ -82,6 +83,7 @@ t.test('problems: all of all files at once, each with its place, what and fix', 
         ),
       ],
       [
+        'a.yaml:5:19 spec.ranges.pods[0]: "10.0.0.0/33" has a prefix length that is no number from 0 to 32, write it like 10.0.0.0/16',
         'a.yaml:7:53 spec.rules.no-capture-bypass.params.excludableRanges[0]: "ten" is no address range, write it like 10.0.0.0/16',
       ],
     ],
@@ -155,6 +157,21 @@ t.test('problems: all of all files at once, each with its place, what and fix', 
       ],
     ],
     [
+      'faults of shape and of meaning in one document, and no echo of the former',
+      [
+        hosts(
+          '  defaults: {ower: me, expires: soon, ports: [{number: 443, protocol: TLS}]}\n  hosts:\n  - {host: 7}\n  - {owner: me}\n  - host: a..b\n',
+        ),
+      ],
+      [
+        'a.yaml:5:14 spec.defaults.ower: no such key; did you mean "owner"?',
+        'a.yaml:5:24 spec.defaults.expires: "soon" is no date, write it like 2027-06-30',
+        'a.yaml:7:6 spec.hosts[0].host: must be a text',
+        'a.yaml:8:5 spec.hosts[1]: "host" is missing, add it',
+        'a.yaml:9:5 spec.hosts[2].host: "a..b" has an empty label, write the DNS name of the host',
+      ],
+    ],
+    [
       'hosts that cannot be approved',
       [
         hosts(
@@ -220,6 +237,34 @@ t.test('problems: all of all files at once, each with its place, what and fix', 
     if (title.startsWith('text that is no YAML')) t.match(found[0], /^a\.yaml:\d+:\d+: /, title)
     else t.strictSame(found, lines, title)
   }
+  t.end()
+})
+
+t.test('no document, however broken, makes the loader throw', t => {
+  const texts = readFileSync(join(import.meta.dirname, '../examples/policy/acme.yaml'), 'utf8')
+  const documents = readManifests(texts, 'acme.yaml').documents.map(document => document.object)
+  let refused = 0
+  const places = (value: unknown, at: readonly string[] = []): (readonly string[])[] => [
+    at,
+    ...(typeof value === 'object' && value !== null
+      ? Object.entries(value).flatMap(([key, inner]) => places(inner, [...at, key]))
+      : []),
+  ]
+  const replace = (value: unknown, [key, ...rest]: readonly string[], by: unknown): unknown => {
+    if (key === undefined) return by
+    const inner = (item: unknown, name: string): unknown => (name === key ? replace(item, rest, by) : item)
+    if (Array.isArray(value)) return value.map((item, i) => inner(item, String(i)))
+    return Object.fromEntries(Object.entries(value ?? {}).map(([name, item]) => [name, inner(item, name)]))
+  }
+  for (const document of documents) {
+    for (const place of places(document)) {
+      for (const by of [null, 7, '', 'x y', [], [7], {}, { toString: 1 }, [null], [{}], true]) {
+        const outcome = load(JSON.stringify(replace(document, place, by)))
+        if (!outcome.ok) refused++
+      }
+    }
+  }
+  t.ok(refused > 500, `${refused} broken documents refused`)
   t.end()
 })
 

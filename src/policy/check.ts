@@ -10,6 +10,8 @@ import { type PolicyKind, policyKinds, policySchema } from './schema.ts'
 export interface Fault {
   readonly name: ProblemName
   readonly path: Path
+  /** What is wrong: the place itself, or the key that it lacks. */
+  readonly about: Path
   readonly what: string
   readonly fix?: string
 }
@@ -17,8 +19,19 @@ export interface Fault {
 /** Checks a document of a kind against its schema. */
 export type CheckDocument = (kind: PolicyKind, document: unknown) => readonly Fault[]
 
-/** Returns a checker for the documents of a policy; the schemas are compiled once, here. */
+/** Checkers by the rules that their schemas were made from: to compile schemas is the slow part of loading a policy. */
+const checkers = new WeakMap<readonly Rule[], CheckDocument>()
+
+/** Returns the checker for the documents of a policy with these rules. */
 export function documentChecker(rules: readonly Rule[]): CheckDocument {
+  const known = checkers.get(rules)
+  if (known !== undefined) return known
+  const fresh = compileChecker(rules)
+  checkers.set(rules, fresh)
+  return fresh
+}
+
+function compileChecker(rules: readonly Rule[]): CheckDocument {
   const ajv = new Ajv2020({
     allErrors: true,
     strict: true,
@@ -32,12 +45,18 @@ export function documentChecker(rules: readonly Rule[]): CheckDocument {
   return (kind, document) => {
     const validate = validators.get(kind)
     if (validate === undefined || validate(document)) return []
-    return (validate.errors ?? []).map(error => faultOf(error, document))
+    return (validate.errors ?? []).map(error => {
+      const fault = faultOf(error, document)
+      const missing: unknown = error.params['missingProperty']
+      return { ...fault, about: typeof missing === 'string' ? [...fault.path, missing] : fault.path }
+    })
   }
 }
 
+type PlainFault = Omit<Fault, 'about'>
+
 /** Translates ajv's words into ours: the place, what is wrong, and the word probably meant. */
-function faultOf(error: ErrorObject, document: unknown): Fault {
+function faultOf(error: ErrorObject, document: unknown): PlainFault {
   const path = pathOf(error.instancePath, document)
   const params: Readonly<Record<string, unknown>> = error.params
   const given = JSON.stringify(shorten(show(error.data), 60))
@@ -71,7 +90,7 @@ function faultOf(error: ErrorObject, document: unknown): Fault {
   }
 }
 
-function unknownKey(path: Path, key: string, known: readonly string[]): Fault {
+function unknownKey(path: Path, key: string, known: readonly string[]): PlainFault {
   const meant = nearest(key, known)
   const inRules = path.length === 2 && path[0] === 'spec' && path[1] === 'rules'
   return {
@@ -82,7 +101,7 @@ function unknownKey(path: Path, key: string, known: readonly string[]): Fault {
   }
 }
 
-function notOneOf(path: Path, error: ErrorObject, given: string): Fault {
+function notOneOf(path: Path, error: ErrorObject, given: string): PlainFault {
   const allowed: readonly unknown[] = Array.isArray(error.schema) ? error.schema : []
   const words = allowed.map(String)
   const meant = nearest(show(error.data), words)

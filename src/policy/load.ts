@@ -32,7 +32,7 @@ export function loadPolicy(sources: readonly PolicySource[], options: LoadOption
   const { rules, now, guardNamespace = defaultGuardNamespace } = options
   const read = readDocuments(sources, documentChecker(rules))
   const { gathered, problems } = gather(read.documents, rules, now)
-  const all = inOrder([...read.problems, ...problems], sources)
+  const all = inOrder([...read.problems, ...problems.filter(problem => !read.isEcho(problem))], sources)
   const errors = all.filter(problem => !isNotice(problem))
   if (errors.length > 0) return { ok: false, problems: all }
   return { ok: true, policy: compile(gathered, rules, revisionOf(sources), guardNamespace), notices: all }

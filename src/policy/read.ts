@@ -1,7 +1,7 @@
 import type { Path } from '../core/path.ts'
 import { show } from '../core/text.ts'
 import { dig, type Fields, isFields, text } from '../istio/json.ts'
-import { readManifests } from '../manifest/read.ts'
+import { type ManifestDocument, readManifests } from '../manifest/read.ts'
 import type { CheckDocument } from './check.ts'
 import { type PolicyProblem, type ProblemName, problemCodes } from './problem.ts'
 import { type PolicyKind, policyApiVersion, policyKinds } from './schema.ts'
@@ -18,7 +18,7 @@ export interface Words {
   readonly fix?: string
 }
 
-/** One document of a policy, of the right shape. */
+/** One document of a policy. */
 export interface PolicyDocument {
   readonly kind: PolicyKind
   readonly name: string
@@ -27,27 +27,27 @@ export interface PolicyDocument {
   problem(name: ProblemName, path: Path, words: Words): PolicyProblem
 }
 
-/** Reads and checks the documents of all sources; returns those of the right shape, and every problem of the others. */
-export function readDocuments(
-  sources: readonly PolicySource[],
-  check: CheckDocument,
-): { readonly documents: readonly PolicyDocument[]; readonly problems: readonly PolicyProblem[] } {
+/** What the sources hold. */
+export interface ReadDocuments {
+  /** Those with a spec; also faulty ones, since there may be more to say about them. */
+  readonly documents: readonly PolicyDocument[]
+  readonly problems: readonly PolicyProblem[]
+  /** Returns true for a problem that only follows from one of these: it stands where the shape is wrong already. */
+  isEcho(problem: PolicyProblem): boolean
+}
+
+/** Reads and checks the documents of all sources; returns them, and every problem of their shape. */
+export function readDocuments(sources: readonly PolicySource[], check: CheckDocument): ReadDocuments {
   const documents: PolicyDocument[] = []
   const problems: PolicyProblem[] = []
+  const echoes = new Set<PolicyProblem>()
   for (const source of sources) {
     const read = readManifests(source.text, source.file)
     for (const { file, line, column, what, fix } of read.problems) {
       problems.push({ code: problemCodes.unreadable, file, line, column, path: [], what, ...(fix && { fix }) })
     }
     for (const document of read.documents) {
-      const problem: PolicyDocument['problem'] = (name, path, { what, fix }) => ({
-        code: problemCodes[name],
-        file: document.file,
-        ...document.position(path),
-        path,
-        what,
-        ...(fix !== undefined && { fix }),
-      })
+      const problem: PolicyDocument['problem'] = (name, path, words) => problemAt(document, name, path, words)
       const { object } = document
       const kind = policyKinds.find(known => known === text(dig(object, 'kind')))
       if (dig(object, 'apiVersion') !== policyApiVersion || kind === undefined) {
@@ -55,14 +55,31 @@ export function readDocuments(
         continue
       }
       const faults = check(kind, object)
-      for (const { name, path, ...words } of faults) problems.push(problem(name, path, words))
+      for (const { name, path, about: _, ...words } of faults) problems.push(problem(name, path, words))
       const spec = dig(object, 'spec')
-      if (faults.length === 0 && isFields(spec)) {
-        documents.push({ kind, name: text(dig(object, 'metadata', 'name')) ?? '', spec, problem })
-      }
+      if (!isFields(spec)) continue
+      documents.push({
+        kind,
+        name: text(dig(object, 'metadata', 'name')) ?? '',
+        spec,
+        problem: (name, path, words) => {
+          const made = problem(name, path, words)
+          if (faults.some(fault => isBelow(path, fault.about))) echoes.add(made)
+          return made
+        },
+      })
     }
   }
-  return { documents, problems }
+  return { documents, problems, isEcho: problem => echoes.has(problem) }
+}
+
+function problemAt(document: ManifestDocument, name: ProblemName, path: Path, { what, fix }: Words): PolicyProblem {
+  const { line, column } = document.position(path)
+  return { code: problemCodes[name], file: document.file, line, column, path, what, ...(fix !== undefined && { fix }) }
+}
+
+function isBelow(path: Path, root: Path): boolean {
+  return root.length > 0 && root.every((segment, i) => path[i] === segment)
 }
 
 function notAPolicy(object: unknown): Words {

@@ -76,10 +76,11 @@ export function readExpires(
   return expires
 }
 
-/** Reads a port that the schema has checked. */
+/** Reads a port; the schema says what is wrong with one that cannot be read. */
 export function readPort(entry: unknown): PortFact {
+  const number = field(entry, 'number')
   return {
-    number: Number(field(entry, 'number')),
+    number: typeof number === 'number' ? number : 0,
     protocol: parseProtocol(text(field(entry, 'protocol')) ?? ''),
   }
 }

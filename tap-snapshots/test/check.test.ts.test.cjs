@@ -55,7 +55,7 @@ no-capture-bypass
     against: pod/interception-mode
 
   unreadable  (medium, baseline: deny)
-    Istio cannot read "{value}": it {problem}
+    Istio cannot read "{value}": {problem}
     fix: correct the value, or remove the annotation
     against: pod/include-outbound-ports, pod/include-outbound-ip-ranges, pod/exclude-outbound-ip-ranges, pod/exclude-outbound-ports, pod/interception-mode
 

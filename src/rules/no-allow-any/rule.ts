@@ -114,7 +114,7 @@ export default defineRule<Message, Record<never, never>>({
     unreadable: {
       severity: 'high',
       enforcementAction: 'deny',
-      why: 'what Istio makes of it is uncertain: it {problem}',
+      why: 'what Istio makes of it is uncertain: {problem}',
       fix: 'write it so that it reads in one way only',
       threats: [
         'mesh/outbound-policy',

@@ -125,7 +125,7 @@ export default defineRule<Message, Params>({
     unreadable: {
       severity: 'medium',
       enforcementAction: 'deny',
-      why: 'Istio cannot read "{value}": it {problem}',
+      why: 'Istio cannot read "{value}": {problem}',
       fix: 'correct the value, or remove the annotation',
       threats: [
         'pod/include-outbound-ports',
