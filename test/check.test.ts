@@ -204,6 +204,8 @@ t.test('usage and input errors: exit code 2, every problem, nothing judged', asy
     'bad.yaml': 'a: [\n',
     'twice.yaml': 'apiVersion: v1\nkind: ConfigMap\nkind: Secret\n',
     'none.yaml': 'metadata: {name: x}\n',
+    'empty.yaml': '# only a comment\n---\n',
+    nothing: {},
     'odd.yaml': 'apiVersion: v1\nkind: Namespace\nmetadata: {name: n}\n',
     'policy.yaml': 'apiVersion: sallyport.dev/v1alpha1\nkind: EgressPolicy\nmetadata: {name: x}\nspec: {rulez: {}}\n',
     'host.yaml':
@@ -234,6 +236,8 @@ t.test('usage and input errors: exit code 2, every problem, nothing judged', asy
       /spec\.ports\[0\]\.number/,
     ],
     [['check', '--operation', 'patch', 'none.yaml'], 'use create, update or delete'],
+    [['check', 'empty.yaml', 'nothing'], 'no objects in empty.yaml, nothing'],
+    [['check', 'odd.yaml'], 'odd.yaml:3:12: metadata.name reads as false, which is no text, put it in quotes'],
     [['check', '--as-group', 'g', '-'], '--as-group needs --as'],
     [['check', '--now', 'tomorrow', '-'], 'write it like 2027-06-30T12:00:00Z'],
     [['check', '--format', 'sarif', '-'], 'Allowed choices are text, json'],
@@ -246,6 +250,25 @@ t.test('usage and input errors: exit code 2, every problem, nothing judged', asy
     t.equal(out, '', 'nothing on standard output')
     for (const error of errors) t.match(err, error)
   }
+})
+
+t.test('what a rule that only warns cannot read is said, and refuses nothing', async t => {
+  const host = 'apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: x}\nspec: {hosts: [a..b]}\n'
+  const folder = t.testdir({ 'host.yaml': host })
+  const audit = join(root, 'policies/audit.yaml')
+  const { code, out } = await run(['check', '--policy', audit, 'host.yaml'], folder)
+  t.equal(code, 0)
+  t.match(out, /^warned {2}ServiceEntry default\/x/)
+  t.match(out, '  4:16 spec.hosts[0]\n    malformed: host "a..b" has an empty label\n')
+  const json = await run(['check', '--policy', audit, '--format', 'json', 'host.yaml'], folder)
+  const fault = {
+    rule: 'require-approved-hosts',
+    enforcementAction: 'warn',
+    path: 'spec.hosts[0]',
+    line: 4,
+    column: 16,
+  }
+  t.match(JSON.parse(json.out).documents[0].malformed, [fault])
 })
 
 t.test('help, version and explanations', async t => {

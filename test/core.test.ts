@@ -178,7 +178,14 @@ t.test('the verdict as a matrix', t => {
     const gap = { rule: 'r', path: [], unknown: 'u', fix: 'f', onUnknown }
     t.equal(decide({ ...empty, notJudged: [gap] }), verdict, `unknown with ${onUnknown}`)
   }
-  t.equal(decide({ ...empty, malformed: [{ rule: 'r', path: [], why: 'w' }] }), 'deny', 'malformed')
+  for (const [enforcementAction, verdict] of [
+    ['deny', 'deny'],
+    ['warn', 'warn'],
+    ['dryrun', 'allow'],
+  ] as const) {
+    const fault = { rule: 'r', enforcementAction, path: [], why: 'w' }
+    t.equal(decide({ ...empty, malformed: [fault] }), verdict, `malformed with ${enforcementAction}`)
+  }
   t.equal(decide(empty), 'allow', 'nothing')
   t.equal(effectOf(finding({ exemption: mark })), 'off')
   t.end()
@@ -397,6 +404,9 @@ t.test('evaluate: a rule that throws, an unknown fact, a malformed field', t => 
   t.equal(judge(review('CREATE', entry({ unknown: true }))).verdict, 'warn')
   t.equal(judge(review('CREATE', entry({ unknown: true })), policyOf(probe(), { onUnknown: 'deny' })).verdict, 'deny')
   t.equal(judge(review('CREATE', entry({ malformed: true }))).verdict, 'deny')
+  t.equal(judge(review('CREATE', entry({ malformed: true })), mild).verdict, 'warn', 'a rule that only warns')
+  t.equal(judge(review('UPDATE', entry({ malformed: 1 }), entry({ malformed: 2 }))).verdict, 'warn', 'was there before')
+  t.equal(judge(review('UPDATE', entry({ malformed: 1 }), entry({}))).verdict, 'deny', 'is new')
   t.end()
 })
 

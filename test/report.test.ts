@@ -41,7 +41,7 @@ function ruleError(enforcementAction: EnforcementAction): RuleError {
 }
 
 function malformed(why = 'must be a list'): Malformed {
-  return { rule: 'r', path: ['spec', 'hosts'], why }
+  return { rule: 'r', enforcementAction: 'deny', path: ['spec', 'hosts'], why }
 }
 
 t.test('denyText', async t => {
@@ -124,7 +124,7 @@ t.test('denyText: what is listed', async t => {
 
 t.test('malformedText', async t => {
   t.equal(
-    malformedText(ref, [malformed(), malformed(), { rule: 's', path: ['spec', 'ports', 0], why: 'must be a mapping' }]),
+    malformedText(ref, [malformed(), malformed(), { ...malformed('must be a mapping'), path: ['spec', 'ports', 0] }]),
     'ServiceEntry shop/stripe is malformed\nspec.hosts: must be a list\nspec.ports[0]: must be a mapping',
     'one sentence each, none twice',
   )
@@ -165,6 +165,11 @@ t.test('warningLines: what warns', async t => {
     ['a rule error with deny', { ruleErrors: [ruleError('deny')] }, []],
     ['a rule error with dryrun', { ruleErrors: [ruleError('dryrun')] }, []],
     ['a malformed field', { malformed: [malformed()] }, []],
+    [
+      'a malformed field of a rule that warns',
+      { malformed: [{ ...malformed(), enforcementAction: 'warn' }] },
+      [`spec.hosts: malformed: must be a list (${malformed().rule})`],
+    ],
   ]
   for (const [title, evidence, lines] of rows) t.strictSame(warningLines({ ...nothing, ...evidence }), lines, title)
 })

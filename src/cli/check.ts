@@ -53,11 +53,13 @@ function readOperation(text: string): Operation {
 }
 
 function runCheck(paths: readonly string[], flags: CheckFlags): void {
+  if (flags.as === undefined && flags.asGroup.length > 0) throw new InputError(['--as-group needs --as'])
   const now = flags.now ?? Date.now()
   const { policy, notices } = loadPolicyPaths(flags.policy, now)
   const stored = loadObjects(flags.inventory)
   const documents = readDocuments(paths)
-  if (flags.as === undefined && flags.asGroup.length > 0) throw new InputError(['--as-group needs --as'])
+  // Nothing to judge is most often a slip in a path or a template, and must not pass for a clean result.
+  if (documents.length === 0) throw new InputError([`no objects in ${paths.join(', ')}`])
   const requester: Requester | undefined =
     flags.as === undefined ? undefined : { username: flags.as, groups: [...flags.asGroup, 'system:authenticated'] }
   const judged = judgeDocuments(documents, policy, stored, {
@@ -81,13 +83,15 @@ function runCheck(paths: readonly string[], flags: CheckFlags): void {
   process.exitCode = fails(judged, flags.failOn) ? 1 : 0
 }
 
-/** The API server would not store them, so there is nothing to judge. */
+/** What a rule that refuses cannot read is an input error; the report says what the others cannot. */
 function refuseMalformed(judged: readonly JudgedDocument[]): void {
   const lines = judged.flatMap(({ document, evaluation }) =>
-    evaluation.malformed.map(({ path, why }) => {
-      const { line, column } = document.position(path)
-      return printable(`${document.file}:${line}:${column} ${formatPath(path)}: ${why}`)
-    }),
+    evaluation.malformed
+      .filter(({ enforcementAction }) => enforcementAction === 'deny')
+      .map(({ path, why }) => {
+        const { line, column } = document.position(path)
+        return printable(`${document.file}:${line}:${column} ${formatPath(path)}: ${why}`)
+      }),
   )
   if (lines.length > 0) throw new InputError([...new Set(lines)])
 }

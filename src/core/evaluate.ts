@@ -83,7 +83,7 @@ function judgeChange(review: Review, policy: Policy, { before, inventory }: Stat
   if (object === undefined) return nothing
   const after = judge({ ...review, object }, policy, inventory.with(ref, object), now)
   if (review.operation !== 'UPDATE' || oldObject === undefined) return after
-  if (after.findings.length === 0 && after.notJudged.length === 0) return after
+  if (after.findings.length + after.notJudged.length + after.malformed.length === 0) return after
   const earlier = { ...review, object: oldObject, oldObject: undefined }
   return markPreexisting(after, ofTheObject(judge(earlier, policy, before.with(ref, oldObject), now), policy))
 }
@@ -114,7 +114,14 @@ function markPreexisting(after: Evidence, before: Evidence): Evidence {
   const notJudged = after.notJudged.map(
     (gap): NotJudged => (gap.onUnknown === 'deny' && gaps.has(gapIdentity(gap)) ? { ...gap, onUnknown: 'warn' } : gap),
   )
-  return { ...after, findings, notJudged }
+  const faults = new Set(before.malformed.map(faultIdentity))
+  const malformed = after.malformed.map(
+    (fault): Malformed =>
+      fault.enforcementAction === 'deny' && faults.has(faultIdentity(fault))
+        ? { ...fault, enforcementAction: 'warn' }
+        : fault,
+  )
+  return { ...after, findings, notJudged, malformed }
 }
 
 function identity(finding: Finding): string {
@@ -127,6 +134,11 @@ function place(finding: Finding): string {
 
 function gapIdentity(gap: NotJudged): string {
   return JSON.stringify([gap.rule, gap.unknown])
+}
+
+/** A fault that only moved in its list is the same. */
+function faultIdentity(fault: Malformed): string {
+  return JSON.stringify([fault.rule, fault.why, fault.path.filter(segment => typeof segment === 'string')])
 }
 
 function compareGaps(a: NotJudged, b: NotJudged): number {
@@ -201,7 +213,7 @@ class Bench implements Evidence {
       now: this.#now,
       report: (message, at) => this.#report(rule, message, actionOf(message), at),
       notJudged: (path, unknown, fix) => this.notJudged.push({ rule: rule.id, path, unknown, fix, onUnknown }),
-      malformed: (path, why) => this.malformed.push({ rule: rule.id, path, why }),
+      malformed: (path, why) => this.malformed.push({ rule: rule.id, enforcementAction: strongest, path, why }),
     }
     try {
       rule.check(this.#subject, tools)

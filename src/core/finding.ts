@@ -74,6 +74,8 @@ export interface RuleError {
 /** A field on a rule's path that is not of the shape the API server would store. */
 export interface Malformed {
   readonly rule: string
+  /** The strongest that the rule has there: where it refuses nothing, a field that it cannot read does not either. */
+  readonly enforcementAction: EnforcementAction
   readonly path: Path
   readonly why: string
 }

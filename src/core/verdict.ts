@@ -19,18 +19,17 @@ export interface Evidence {
 /**
  * Returns the strongest of what findings, unknown facts, rule errors and malformed fields ask for.
  *
- * | asks for                                                            | verdict |
- * |---------------------------------------------------------------------|---------|
- * | anything malformed; a finding, rule error or unknown fact with deny | deny    |
- * | a finding, rule error or unknown fact with warn                     | warn    |
- * | dryrun, off, allow, nothing                                         | allow   |
+ * | asks for                                                         | verdict |
+ * |------------------------------------------------------------------|---------|
+ * | a finding, unknown fact, rule error or malformed field with deny | deny    |
+ * | one of these with warn                                           | warn    |
+ * | dryrun, off, allow, nothing                                      | allow   |
  */
 export function decide(evidence: Evidence): Verdict {
-  if (evidence.malformed.length > 0) return 'deny'
   const asked = new Set<EnforcementAction | 'allow'>()
   for (const finding of evidence.findings) asked.add(effectOf(finding))
   for (const gap of evidence.notJudged) asked.add(gap.onUnknown)
-  for (const error of evidence.ruleErrors) asked.add(error.enforcementAction)
+  for (const fault of [...evidence.ruleErrors, ...evidence.malformed]) asked.add(fault.enforcementAction)
   if (asked.has('deny')) return 'deny'
   return asked.has('warn') ? 'warn' : 'allow'
 }

@@ -184,11 +184,11 @@ export function writeRefusal(uid: string, code: number, message: string): Admiss
  */
 function statusOf(evaluation: Evaluation, review: Review, policy: Policy): { code: number; message: string } {
   const { ref, uid } = review
-  const { verdict: _, malformed, ...rest } = evaluation
+  const malformed = evaluation.malformed.filter(fault => fault.enforcementAction === 'deny')
   const refused = { uid, ref, policy: policy.name }
   if (malformed.length === 0) return { code: 403, ...forbidden, message: denyText(refused, evaluation) }
   const first = malformedText(ref, malformed)
-  const findings = rest.findings.some(finding => effectOf(finding) === 'deny')
+  const findings = evaluation.findings.some(finding => effectOf(finding) === 'deny')
   return { code: 422, message: findings ? `${first}\n${denyText(refused, evaluation)}` : first }
 }
 
@@ -229,7 +229,7 @@ export function ruleOutcomes(evidence: Evidence): readonly RuleOutcome[] {
   for (const finding of evidence.findings) add(finding.rule, finding.exemption ? 'exempt' : effectOf(finding))
   for (const gap of evidence.notJudged) add(gap.rule, gap.onUnknown)
   for (const error of evidence.ruleErrors) add(error.rule, error.enforcementAction)
-  for (const fault of evidence.malformed) add(fault.rule, 'deny')
+  for (const fault of evidence.malformed) add(fault.rule, fault.enforcementAction)
   return [...done].sort(([a], [b]) => compareText(a, b)).map(([id, enforcementAction]) => ({ id, enforcementAction }))
 }
 

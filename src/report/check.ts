@@ -1,5 +1,5 @@
 import type { Evaluation } from '../core/evaluate.ts'
-import { compareText, effectOf, type Finding, type NotJudged } from '../core/finding.ts'
+import { compareText, effectOf, type Finding, type Malformed, type NotJudged } from '../core/finding.ts'
 import { formatRef } from '../core/kind.ts'
 import { formatPath, type Path } from '../core/path.ts'
 import type { Review } from '../core/review.ts'
@@ -82,6 +82,11 @@ function jsonDocument(document: CheckedDocument): object {
       path: formatPath(gap.path),
       ...document.position(gap.path),
     })),
+    malformed: evaluation.malformed.map(fault => ({
+      ...fault,
+      path: formatPath(fault.path),
+      ...document.position(fault.path),
+    })),
     ruleErrors: evaluation.ruleErrors.map(({ rule, enforcementAction }) => ({ rule, enforcementAction })),
   }
 }
@@ -108,6 +113,7 @@ function textDocument(document: CheckedDocument): string[] {
     `${verdicts[evaluation.verdict]}  ${ref}  (${printable(file)}:${line})`,
     ...evaluation.findings.flatMap(finding => textFinding(document, finding)),
     ...evaluation.notJudged.flatMap(gap => textGap(document, gap)),
+    ...evaluation.malformed.flatMap(fault => textFault(document, fault)),
     ...evaluation.ruleErrors
       .toSorted((a, b) => compareText(a.rule, b.rule))
       .map(error => `  rule error: ${error.rule} failed on this object; counted as ${error.enforcementAction}`),
@@ -141,5 +147,14 @@ function textGap(document: CheckedDocument, gap: NotJudged): string[] {
     `    not judged: ${printable(gap.unknown)}`,
     `    fix: ${printable(gap.fix)}`,
     `    ${gap.rule}, counted as ${gap.onUnknown}`,
+  ]
+}
+
+function textFault(document: CheckedDocument, fault: Malformed): string[] {
+  const { line, column } = document.position(fault.path)
+  return [
+    `  ${line}:${column} ${printable(shorten(formatPath(fault.path), 200))}`,
+    `    malformed: ${printable(fault.why)}`,
+    `    ${fault.rule}, counted as ${fault.enforcementAction}`,
   ]
 }

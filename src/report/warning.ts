@@ -30,7 +30,10 @@ export function warningLines(evidence: Evidence): readonly string[] {
   const errors = evidence.ruleErrors
     .filter(error => error.enforcementAction === 'warn')
     .map(({ rule }) => warningLine([], 'the rule failed and judged nothing, a fault of the guard', rule))
-  return withinTotal([...new Set([...findings, ...gaps, ...errors])])
+  const faults = evidence.malformed
+    .filter(fault => fault.enforcementAction === 'warn')
+    .map(({ path, why, rule }) => warningLine(path, `malformed: ${why}`, rule))
+  return withinTotal([...new Set([...findings, ...faults, ...gaps, ...errors])])
 }
 
 function warningLine(path: Path, why: string, rule: string): string {
