@@ -2,19 +2,11 @@ import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
-import { evaluate } from '../core/evaluate.ts'
-import type { Inventory } from '../core/inventory.ts'
-import type { Policy } from '../core/policy.ts'
 import { parseJson } from '../manifest/parse.ts'
-import { type AdmissionReply, readReview, writeRefusal, writeReply } from './admission.ts'
+import type { AdmissionReply } from './admission.ts'
+import { answerValidate, type Bench } from './answer.ts'
 import type { DecisionLog, Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
-
-/** What reviews are judged with at the moment. */
-export interface Bench {
-  readonly policy: Policy
-  readonly inventory: Inventory
-}
 
 /** What a server is made of; functions are asked anew for each request. */
 export interface ServerOptions {
@@ -110,26 +102,24 @@ export function admissionApp(options: ServerOptions, draining: () => boolean = (
   return app
 }
 
-/** Returns the answer to a body, or undefined where it is no review. */
-function judge(body: unknown, { bench, now, decisions, metrics }: ServerOptions): AdmissionReply | undefined {
+/** Answers a body, counts and logs what became of it; undefined where it is no review. */
+function judge(body: unknown, { bench, now, log, decisions, metrics }: ServerOptions): AdmissionReply | undefined {
   const started = performance.now()
-  const read = readReview(body)
-  if (!read.ok && read.reply === 'not-a-review') return undefined
-  if (!read.ok) {
-    const { uid, code, why } = read
-    const milliseconds = performance.now() - started
-    metrics.refused(milliseconds / second)
-    decisions.refused(uid, why, milliseconds)
-    return writeRefusal(uid, code, why)
-  }
-  const { review } = read
-  const { policy, inventory } = bench()
-  const evaluation = evaluate(review, policy, inventory, now())
-  const reply = writeReply(review.uid, evaluation, review, policy)
+  const answer = answerValidate(body, bench(), now())
+  if (answer.outcome === 'not-a-review') return undefined
   const milliseconds = performance.now() - started
-  metrics.judged(review.operation, evaluation, milliseconds / second)
-  decisions.decided(review, evaluation, milliseconds)
-  return reply
+  const seconds = milliseconds / second
+  if (answer.outcome === 'judged') {
+    metrics.judged(answer.review.operation, answer.evaluation, seconds)
+    decisions.decided(answer.review, answer.evaluation, milliseconds)
+  } else if (answer.outcome === 'unreadable') {
+    metrics.refused(seconds)
+    decisions.refused(answer.uid, answer.why, milliseconds)
+  } else {
+    metrics.refused(seconds)
+    log.error({ uid: answer.review.uid, err: answer.cause }, 'a review could not be judged')
+  }
+  return answer.reply
 }
 
 function refuse(reply: FastifyReply, status: number): FastifyReply {
