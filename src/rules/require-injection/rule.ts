@@ -1,10 +1,9 @@
+import { injectionOf, injectorPolicy, type Served, servedRevisions, webhookKind } from '../../core/injector.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { enumerate } from '../../core/text.ts'
 import { mayDeviate } from '../../core/workload.ts'
 import {
-  dataplaneModeLabel,
-  decideInjection,
   type InjectionDecision,
   injectKey,
   parseGoBool,
@@ -19,7 +18,6 @@ import {
   validationContainerName,
   workloadKinds,
 } from '../../istio/workload.ts'
-import { injectorPolicy, injectsByDefault, type Served, servedRevisions, webhookKind } from './control.ts'
 import { explain, oddPlace } from './reason.ts'
 
 interface Params {
@@ -142,7 +140,10 @@ export default defineRule<Message, Params>({
     if (pod === undefined || usesHostNetwork(pod.template)) return
     if (mayDeviate(tools.facts.workloads.mayOptOut, subject.ref.namespace, pod)) return
     const served = servedRevisions(tools)
-    const decision = decide(subject, pod, served, tools)
+    const { namespaceLabels } = subject
+    const { labels, annotations } = pod
+    const question = { namespace: subject.ref.namespace, namespaceLabels, labels, annotations }
+    const decision = injectionOf(question, tools, served)
     if (decision.outcome === 'injected') judgeInjected(subject, pod, decision.templates, tools)
     else if (decision.outcome === 'unknown') judgeUnknown(subject, pod, decision, served, tools)
     else if (decision.outcome === 'not-injected') {
@@ -154,30 +155,6 @@ export default defineRule<Message, Params>({
     }
   },
 })
-
-function decide(subject: Subject, pod: Pod, served: Served | undefined, tools: Judge): InjectionDecision {
-  const input = {
-    namespace: subject.ref.namespace,
-    namespaceLabels: subject.namespaceLabels,
-    labels: withoutOwnAmbient(pod.labels),
-    annotations: pod.annotations,
-    hostNetwork: false,
-    revisions: served && new Set(served.keys()),
-    defaultTag: served?.has('default'),
-    injector: undefined,
-    enableNamespacesByDefault: injectsByDefault(served, tools),
-  }
-  const { revision } = decideInjection(input)
-  // Only now is it known which injector is asked, and so whose configuration counts.
-  const injector = revision === undefined ? undefined : injectorPolicy(revision, served, tools)
-  return decideInjection({ ...input, injector })
-}
-
-/** Ambient mode is the platform's to choose, for a namespace: a pod that names itself ambient may be in none. */
-function withoutOwnAmbient(labels: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-  if (labels.get(dataplaneModeLabel) !== 'ambient') return labels
-  return new Map([...labels].filter(([key]) => key !== dataplaneModeLabel))
-}
 
 function isInjected(subject: Subject, pod: Pod): boolean {
   return subject.phase === 'final' && hasInjectorOutput(pod.template)

@@ -1,7 +1,15 @@
-import type { Tools } from '../../core/rule.ts'
-import { type InjectorPolicy, injectionLabel, revisionLabel } from '../../istio/injection.ts'
-import { type InjectorConfigMap, readInjectorConfigMap } from '../../istio/injector.ts'
-import { dig, type Fields, list, stringMap } from '../../istio/json.ts'
+import {
+  dataplaneModeLabel,
+  decideInjection,
+  type InjectionDecision,
+  type InjectorPolicy,
+  injectionLabel,
+  revisionLabel,
+} from '../istio/injection.ts'
+import { type InjectorConfigMap, readInjectorConfigMap } from '../istio/injector.ts'
+import { dig, type Fields, list, stringMap } from '../istio/json.ts'
+import type { NamespaceLabels } from './facts.ts'
+import type { Tools } from './rule.ts'
 
 /** Label of a webhook configuration that serves a tag; its revision is the one behind the tag. */
 const tagLabel = 'istio.io/tag'
@@ -12,7 +20,8 @@ const defaultRevision = 'default'
 /** The kind in which control planes register their injectors. */
 export const webhookKind = 'MutatingWebhookConfiguration.admissionregistration.k8s.io'
 
-type Judge = Pick<Tools<string, unknown>, 'facts' | 'inventory'>
+/** What the control plane is looked up in. */
+type Sources = Pick<Tools<string, unknown>, 'facts' | 'inventory'>
 
 /** Revisions and tags that the organisation's injectors serve, each with the revision behind it. */
 export type Served = ReadonlyMap<string, string>
@@ -21,7 +30,7 @@ export type Served = ReadonlyMap<string, string>
  * Returns what the organisation's injectors serve: by their webhook configurations, as far as the policy names revision
  * or tag; where those are not known by the policy alone; undefined where that is silent too.
  */
-export function servedRevisions({ facts, inventory }: Judge): Served | undefined {
+export function servedRevisions({ facts, inventory }: Sources): Served | undefined {
   const governed = facts.mesh.revisions
   if (!inventory.knows(webhookKind)) return governed && new Map(governed.map(name => [name, name]))
   const served = new Map<string, string>()
@@ -50,13 +59,17 @@ function servesDefault(configuration: Fields): boolean {
 }
 
 /** Returns the policy of the injector that serves a revision or tag; undefined where it is not known. */
-export function injectorPolicy(revision: string, served: Served | undefined, tools: Judge): InjectorPolicy | undefined {
+export function injectorPolicy(
+  revision: string,
+  served: Served | undefined,
+  tools: Sources,
+): InjectorPolicy | undefined {
   const policy = injectorOf(served?.get(revision) ?? revision, tools)?.policy
   return policy?.ok ? policy.value : undefined
 }
 
 /** Returns true where the default injector takes pods too that neither say anything themselves nor by their namespace. */
-export function injectsByDefault(served: Served | undefined, tools: Judge): boolean {
+function injectsByDefault(served: Served | undefined, tools: Sources): boolean {
   const values = injectorOf(served?.get(defaultRevision) ?? defaultRevision, tools)?.values
   const setting = values?.ok ? values.value.enableNamespacesByDefault?.value : undefined
   return setting?.ok === true && setting.value
@@ -65,7 +78,7 @@ export function injectsByDefault(served: Served | undefined, tools: Judge): bool
 /** What an injector's ConfigMap was read as; an inventory hands out the same object for as long as it is unchanged. */
 const readings = new WeakMap<Fields, InjectorConfigMap>()
 
-function injectorOf(revision: string, { facts, inventory }: Judge): InjectorConfigMap | undefined {
+function injectorOf(revision: string, { facts, inventory }: Sources): InjectorConfigMap | undefined {
   const name = revision === defaultRevision ? 'istio-sidecar-injector' : `istio-sidecar-injector-${revision}`
   const configMap = inventory.find('ConfigMap', facts.mesh.rootNamespace, name)
   if (configMap === undefined) return undefined
@@ -74,4 +87,43 @@ function injectorOf(revision: string, { facts, inventory }: Judge): InjectorConf
   const read = readInjectorConfigMap(configMap)
   readings.set(configMap, read)
   return read
+}
+
+/** What a pod is asked about before it is known which injector it falls to. */
+export interface InjectionQuestion {
+  readonly namespace: string
+  readonly namespaceLabels: NamespaceLabels
+  readonly labels: ReadonlyMap<string, string>
+  readonly annotations: ReadonlyMap<string, string>
+}
+
+/**
+ * Returns whether a pod that is not on the network of its node is injected, by the webhooks and ConfigMaps that the
+ * inventory holds, as far as the policy names their revisions. `served` may be handed in where it is assumed.
+ */
+export function injectionOf(
+  question: InjectionQuestion,
+  sources: Sources,
+  served: Served | undefined = servedRevisions(sources),
+): InjectionDecision {
+  const input = {
+    ...question,
+    labels: withoutOwnAmbient(question.labels),
+    hostNetwork: false,
+    revisions: served && new Set(served.keys()),
+    defaultTag: served?.has(defaultRevision),
+    injector: undefined,
+    enableNamespacesByDefault: injectsByDefault(served, sources),
+  }
+  const first = decideInjection(input)
+  if (first.revision === undefined) return first
+  // Only now is it known which injector is asked, and so whose configuration counts.
+  const injector = injectorPolicy(first.revision, served, sources)
+  return injector === undefined ? first : decideInjection({ ...input, injector })
+}
+
+/** Ambient mode is the platform's to choose, for a namespace: a pod that names itself ambient may be in none. */
+function withoutOwnAmbient(labels: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  if (labels.get(dataplaneModeLabel) !== 'ambient') return labels
+  return new Map([...labels].filter(([key]) => key !== dataplaneModeLabel))
 }
