@@ -10,6 +10,7 @@ const floors: Readonly<Record<string, number>> = {
   core: 1,
   manifest: 1,
   rules: 2,
+  mutations: 2,
   policy: 3,
   report: 4,
   http: 5,

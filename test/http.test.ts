@@ -82,6 +82,7 @@ const policy: Policy = {
     },
   },
   rules: [],
+  mutations: [],
   rulesFor: kind => (rule.judges.includes(kind) ? [chosen] : []),
   findExemption: (_finding, review) =>
     review.ref.name === 'exempt'

@@ -1,6 +1,8 @@
 import { parse } from 'yaml'
 import { docsBase } from '../src/core/evaluate.ts'
-import type { Rule } from '../src/core/rule.ts'
+import type { Mutation } from '../src/core/mutation.ts'
+import type { Param, Rule } from '../src/core/rule.ts'
+import { enumerate } from '../src/core/text.ts'
 import { policyKinds, policySchema } from '../src/policy/schema.ts'
 import { type Case, readCases } from './cases.ts'
 
@@ -19,20 +21,30 @@ export interface Threat {
   readonly partly?: string
 }
 
-/** Returns the text of every page made from the rules, by path. */
-export function rulePages(rules: readonly Rule[], readText: (path: string) => string): Record<string, string> {
+/** What pages are made from. */
+export interface Sources {
+  readonly rules: readonly Rule[]
+  readonly mutations: readonly Mutation[]
+}
+
+/** Returns the text of every page made from the rules and mutations, by path. */
+export function pages({ rules, mutations }: Sources, readText: (path: string) => string): Record<string, string> {
   const threats: readonly Threat[] = parse(readText('src/rules/threats.yaml'))
   const cases = new Map(rules.map(rule => [rule.id, readCases(readText(`src/rules/${rule.id}/cases.yaml`))]))
-  const pages: Record<string, string> = {
+  const texts: Record<string, string> = {
     'docs/rules.md': rulesPage(rules),
+    'docs/mutations.md': mutationsPage(mutations),
     'docs/coverage.md': coveragePage(threats, rules, cases),
     'README.md': withTable(readText('README.md'), rules),
   }
   for (const kind of policyKinds) {
-    const schema = { $id: `${docsBase.replace(/rules$/, 'schema')}/${kind}.json`, ...policySchema(kind, rules) }
-    pages[`docs/schema/${kind}.json`] = `${JSON.stringify(schema, null, 2)}\n`
+    const schema = {
+      $id: `${docsBase.replace(/rules$/, 'schema')}/${kind}.json`,
+      ...policySchema(kind, rules, mutations),
+    }
+    texts[`docs/schema/${kind}.json`] = `${JSON.stringify(schema, null, 2)}\n`
   }
-  return pages
+  return texts
 }
 
 function rulesPage(rules: readonly Rule[]): string {
@@ -60,7 +72,6 @@ function ruleTable(rules: readonly Rule[], base: string): string[] {
 }
 
 function ruleSection(rule: Rule): string[] {
-  const params = Object.entries(rule.params)
   return [
     `## ${rule.id}`,
     '',
@@ -79,10 +90,54 @@ function ruleSection(rule: Rule): string[] {
         `| \`${id}\` | ${message.severity} | ${message.enforcementAction} | ${cell(message.why)} | ${cell(message.fix)} |`,
     ),
     '',
-    ...(params.length > 0 ? ['| param | default | meaning |', '| --- | --- | --- |'] : []),
-    ...params.map(([name, param]) => `| \`${name}\` | \`${JSON.stringify(param.default)}\` | ${cell(param.doc)} |`),
-    ...(params.length > 0 ? [''] : []),
+    ...paramsTable(rule.params),
   ]
+}
+
+function paramsTable(params: Readonly<Record<string, Param<unknown>>>): string[] {
+  const rows = Object.entries(params).map(
+    ([name, param]) => `| \`${name}\` | \`${JSON.stringify(param.default)}\` | ${cell(param.doc)} |`,
+  )
+  return rows.length === 0 ? [] : ['| param | default | meaning |', '| --- | --- | --- |', ...rows, '']
+}
+
+function mutationsPage(mutations: readonly Mutation[]): string {
+  const lines = [
+    generated.replace('src/rules', 'src/mutations'),
+    '',
+    '# Mutations',
+    '',
+    'What `/mutate` puts right in pods when they are created, so that nobody is refused for what can be cured. Only labels',
+    'and annotations are ever touched, only of pods of governed namespaces, and only where the pod would otherwise be',
+    'wrong. Templates (Deployments, Jobs, …) are never changed: they are judged as the pods that they become, and what a',
+    'mutation takes away is listed as `cured`. A policy switches a mutation under `spec.mutations.<mutation>`:',
+    '',
+    '```yaml',
+    'mutations:',
+    '  set-injection:',
+    '    params: {optOuts: true}',
+    '    overrides:',
+    '    - {namespaces: [batch-*], enabled: false}',
+    '```',
+    '',
+    '| mutation | what it does | baseline |',
+    '| --- | --- | --- |',
+    ...mutations.map(
+      ({ id, summary, enabled }) => `| [\`${id}\`](#${id}) | ${summary} | ${enabled ? 'enabled' : 'not enabled'} |`,
+    ),
+    '',
+  ]
+  for (const mutation of mutations) lines.push(...mutationSection(mutation))
+  return lines.join('\n')
+}
+
+function mutationSection({ id, summary, detail, cures: names, params }: Mutation): string[] {
+  const cured = names.map(name => {
+    const [rule = '', message = ''] = name.split('/')
+    return `\`${message}\` of [\`${rule}\`](rules.md#${rule})`
+  })
+  const cures = cured.length === 0 ? [] : [`Cures ${enumerate(cured)}.`, '']
+  return [`## ${id}`, '', `${summary}.`, '', detail, '', ...cures, ...paramsTable(params)]
 }
 
 function operations(rule: Rule): string {

@@ -5,6 +5,7 @@ import type { Policy } from '../core/policy.ts'
 import { type Fields, isFields } from '../istio/json.ts'
 import { decodeUtf8 } from '../manifest/decode.ts'
 import { checkObjects, type ManifestDocument, type Problem, readManifests } from '../manifest/read.ts'
+import { mutations } from '../mutations/index.ts'
 import { loadPolicy } from '../policy/load.ts'
 import { formatProblem } from '../policy/problem.ts'
 import type { PolicySource } from '../policy/read.ts'
@@ -87,7 +88,7 @@ export interface LoadedPolicy {
 
 /** Loads the policy of the given paths; none at all is the built-in baseline. Throws an InputError with every problem. */
 export function loadPolicyPaths(paths: readonly string[], now: number): LoadedPolicy {
-  const outcome = loadPolicy(readTexts(paths), { rules, now })
+  const outcome = loadPolicy(readTexts(paths), { rules, mutations, now })
   if (!outcome.ok) throw new InputError(outcome.problems.map(formatProblem))
   return { policy: outcome.policy, notices: outcome.notices.map(formatProblem) }
 }

@@ -1,8 +1,8 @@
 import type { Fields } from '../istio/json.ts'
 import { workloadKinds } from '../istio/workload.ts'
 import { isCleanUp, isHousekeeping } from './change.ts'
-import type { NamespaceLabels } from './facts.ts'
 import {
+  type Cure,
   compareFindings,
   comparePaths,
   compareText,
@@ -14,6 +14,8 @@ import {
   type Verdict,
 } from './finding.ts'
 import { type Inventory, namespaceLabels } from './inventory.ts'
+import { mutate } from './mutate.ts'
+import type { MadeMutation } from './mutation.ts'
 import { formatPath } from './path.ts'
 import type { ChosenRule, Policy } from './policy.ts'
 import type { Review } from './review.ts'
@@ -27,9 +29,14 @@ export const docsBase = 'https://sallyport.dev/rules'
 /** What came out of judging one review. */
 export interface Evaluation extends Evidence {
   readonly verdict: Verdict
+  /** What our mutations take away: found on the object as it was given, and no more on what becomes of it. */
+  readonly cured: readonly Cure[]
 }
 
-const nothing: Evidence = { findings: [], notJudged: [], ruleErrors: [], malformed: [] }
+/** Evidence with what mutations take away from it. */
+type Judgement = Evidence & Pick<Evaluation, 'cured'>
+
+const nothing: Judgement = { findings: [], notJudged: [], ruleErrors: [], malformed: [], cured: [] }
 
 /** Longest text of a slot in runes; longer ones are shortened in the middle. */
 const slotLimit = 160
@@ -39,7 +46,8 @@ const textLimit = 400
 
 /**
  * Judges one review with every rule of the policy that judges its kind, in the state of the inventory after the request,
- * and returns findings (all of them, sorted), what could not be judged, rule errors and the verdict.
+ * and returns findings (all of them, sorted), what could not be judged, rule errors and the verdict. Pods before the
+ * injector, and templates as the pods that they become, are judged with the policy's mutations made to them.
  *
  * On an UPDATE the old object is judged in the state before; a finding it already had (by rule, message and value, as
  * often as it had it) is marked preexisting. `before` is that earlier state where it differs from `inventory` in more than
@@ -58,11 +66,12 @@ export function evaluate(
     const exemption = policy.findExemption(finding, review, inventory, now)
     return exemption === undefined ? finding : { ...finding, exemption }
   })
-  const sorted: Evidence = {
+  const sorted: Judgement = {
     findings: findings.sort(compareFindings),
     notJudged: evidence.notJudged.toSorted(compareGaps),
     ruleErrors: evidence.ruleErrors,
     malformed: evidence.malformed.toSorted((a, b) => comparePaths(a.path, b.path)),
+    cured: evidence.cured.toSorted(compareFindings),
   }
   return { ...sorted, verdict: decide(sorted) }
 }
@@ -73,7 +82,7 @@ interface States {
   readonly inventory: Inventory
 }
 
-function judgeChange(review: Review, policy: Policy, { before, inventory }: States, now: number): Evidence {
+function judgeChange(review: Review, policy: Policy, { before, inventory }: States, now: number): Judgement {
   const { object, oldObject, ref } = review
   if (review.operation === 'DELETE') {
     return oldObject === undefined
@@ -85,7 +94,10 @@ function judgeChange(review: Review, policy: Policy, { before, inventory }: Stat
   if (review.operation !== 'UPDATE' || oldObject === undefined) return after
   if (after.findings.length + after.notJudged.length + after.malformed.length === 0) return after
   const earlier = { ...review, object: oldObject, oldObject: undefined }
-  return markPreexisting(after, ofTheObject(judge(earlier, policy, before.with(ref, oldObject), now), policy))
+  return {
+    ...after,
+    ...markPreexisting(after, ofTheObject(judge(earlier, policy, before.with(ref, oldObject), now), policy)),
+  }
 }
 
 /** Leaves out what rules say that look at the requester or the change: it tells nothing of the object as it was. */
@@ -148,10 +160,34 @@ function compareGaps(a: NotJudged, b: NotJudged): number {
 /** A review of which one object is judged: the new one, on DELETE the old one. */
 type Judged = Review & { readonly object: Fields }
 
-function judge(review: Judged, policy: Policy, inventory: Inventory, now: number): Evidence {
-  const namespace = review.kind === 'Namespace' ? review.ref.name : review.ref.namespace
+function judge(review: Judged, policy: Policy, inventory: Inventory, now: number): Judgement {
+  const subject = subjectOf(review, policy, inventory)
+  const given = run(subject, policy, inventory, now)
+  if (subject.phase === 'final' || (review.kind === 'Pod' && review.operation !== 'CREATE')) return given
+  const { object, made, errors } = mutate(subject, policy, inventory)
+  const mutated = made.length === 0 ? given : run({ ...subject, object }, policy, inventory, now)
+  const left = new Set(mutated.findings.map(place))
+  const cured = given.findings.filter(finding => !left.has(place(finding)))
+  const faults = errors.map(
+    (error): RuleError => ({ rule: error.mutation, enforcementAction: 'warn', cause: error.cause }),
+  )
+  return {
+    ...mutated,
+    ruleErrors: [...mutated.ruleErrors, ...faults],
+    cured: cured.map(finding => ({ ...finding, mutation: mutationThatCures(finding, made) })),
+  }
+}
+
+/** Returns the mutation that says it cures such a finding, else the first: it was one of those that were made. */
+function mutationThatCures(finding: Finding, made: readonly MadeMutation[]): string {
+  const name = `${finding.rule}/${finding.message}`
+  return (made.find(({ cures }) => cures.includes(name)) ?? made[0])?.id ?? ''
+}
+
+function subjectOf(review: Judged, policy: Policy, inventory: Inventory): Subject {
+  const namespace = namespaceOf(review)
   const labels = namespace === '' ? undefined : namespaceLabels(inventory, namespace)
-  const subject: Subject = {
+  return {
     kind: review.kind,
     ref: review.ref,
     object: review.object,
@@ -163,11 +199,20 @@ function judge(review: Judged, policy: Policy, inventory: Inventory, now: number
     namespaceLabels: labels,
     requester: review.requester,
   }
+}
+
+function run(subject: Subject, policy: Policy, inventory: Inventory, now: number): Judgement {
   const bench = new Bench(subject, policy, inventory, now)
-  for (const chosen of policy.rulesFor(review.kind)) {
-    if (applies(chosen.rule, subject)) bench.run(chosen, namespace, labels)
+  for (const chosen of policy.rulesFor(subject.kind)) {
+    if (applies(chosen.rule, subject)) bench.run(chosen)
   }
-  return bench
+  const { findings, notJudged, ruleErrors, malformed } = bench
+  return { findings, notJudged, ruleErrors, malformed, cured: [] }
+}
+
+/** The namespace whose class and labels count: a Namespace's own. */
+function namespaceOf({ kind, ref }: Pick<Review, 'kind' | 'ref'>): string {
+  return kind === 'Namespace' ? ref.name : ref.namespace
 }
 
 /** A template is judged as the pod that it would become, which no injector has seen yet, whoever asks. */
@@ -201,9 +246,11 @@ class Bench implements Evidence {
     this.#now = now
   }
 
-  run(chosen: ChosenRule, namespace: string, labels: NamespaceLabels): void {
+  run(chosen: ChosenRule): void {
     const { rule, params, onUnknown } = chosen
-    const actionOf = (message: string): EnforcementAction => chosen.actionOf(message, namespace, labels)
+    const { namespaceLabels } = this.#subject
+    const namespace = namespaceOf(this.#subject)
+    const actionOf = (message: string): EnforcementAction => chosen.actionOf(message, namespace, namespaceLabels)
     const strongest = strongestAction(Object.keys(rule.messages).map(actionOf))
     if (strongest === 'off') return
     const tools: Tools<string, unknown> = {

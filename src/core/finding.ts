@@ -50,6 +50,12 @@ export interface Finding {
   readonly preexisting?: true
 }
 
+/** A finding that one of our mutations takes away. */
+export interface Cure extends Finding {
+  /** Id of the mutation. */
+  readonly mutation: string
+}
+
 /** Something a rule could not decide, because a fact is in neither policy nor inventory. */
 export interface NotJudged {
   readonly rule: string

@@ -18,7 +18,10 @@ export interface Pod {
  * Returns the pod of a Pod or workload, or undefined where the object holds none. Labels and annotations that are not
  * text are reported as malformed: the API server stores none such.
  */
-export function podOf(subject: Subject, tools: Pick<Tools<string, unknown>, 'malformed'>): Pod | undefined {
+export function podOf(
+  subject: Pick<Subject, 'kind' | 'object'>,
+  tools: Pick<Tools<string, unknown>, 'malformed'>,
+): Pod | undefined {
   const found = podTemplateOf(subject.kind, subject.object)
   if (found === undefined) return undefined
   const { root, template } = found

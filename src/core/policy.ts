@@ -2,6 +2,7 @@ import type { Facts, NamespaceLabels } from './facts.ts'
 import type { EnforcementAction, ExemptionMark, Finding, OnUnknown } from './finding.ts'
 import type { Inventory } from './inventory.ts'
 import type { Kind } from './kind.ts'
+import type { ChosenMutation } from './mutation.ts'
 import type { Review } from './review.ts'
 import type { Rule } from './rule.ts'
 
@@ -34,4 +35,6 @@ export interface Policy {
   rulesFor(kind: Kind): readonly ChosenRule[]
   readonly rules: readonly ChosenRule[]
   readonly findExemption: FindExemption
+  /** What is put right in pods; empty where the guard does not mutate. */
+  readonly mutations: readonly ChosenMutation[]
 }

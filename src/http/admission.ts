@@ -1,6 +1,7 @@
 import type { Evaluation } from '../core/evaluate.ts'
 import { compareText, type EnforcementAction, effectOf } from '../core/finding.ts'
 import { groupOf, kindOf } from '../core/kind.ts'
+import type { PatchOperation } from '../core/mutate.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Operation, Phase, Requester, Review } from '../core/review.ts'
 import { printable, shorten } from '../core/text.ts'
@@ -28,6 +29,9 @@ export interface AdmissionReply {
     readonly uid: string
     readonly allowed: boolean
     readonly status?: { readonly code: number; readonly reason?: string; readonly message: string }
+    readonly patchType?: 'JSONPatch'
+    /** A JSON Patch in base64. */
+    readonly patch?: string
     readonly warnings?: readonly string[]
     readonly auditAnnotations?: Readonly<Record<string, string>>
   }
@@ -170,6 +174,25 @@ export function writeReply(uid: string, evaluation: Evaluation, review: Review, 
       ...(warnings.length === 0 ? {} : { warnings }),
       auditAnnotations: annotationsOf(evaluation, policy),
     },
+  }
+}
+
+/**
+ * Returns the answer of the mutating endpoint: the patch, absent where nothing is to be changed, and which mutations made
+ * it. It never refuses: whether the pod may run is judged when it is final.
+ */
+export function writePatch(
+  uid: string,
+  patch: readonly PatchOperation[],
+  ids: readonly string[],
+  policy: Policy,
+): AdmissionReply {
+  const patched = { patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(patch)).toString('base64') } as const
+  const annotations = { mutations: ids.join(','), policy: policy.revision }
+  const changed = patch.length > 0
+  return {
+    ...wire,
+    response: { uid, allowed: true, ...(changed ? { ...patched, auditAnnotations: annotations } : {}) },
   }
 }
 

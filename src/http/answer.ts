@@ -1,8 +1,10 @@
 import { type Evaluation, evaluate } from '../core/evaluate.ts'
-import type { Inventory } from '../core/inventory.ts'
+import { type Inventory, namespaceLabels } from '../core/inventory.ts'
+import { mutate, patchOf } from '../core/mutate.ts'
+import type { Mutated } from '../core/mutation.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Review } from '../core/review.ts'
-import { type AdmissionReply, readReview, writeRefusal, writeReply } from './admission.ts'
+import { type AdmissionReply, readReview, writePatch, writeRefusal, writeReply } from './admission.ts'
 
 /** What reviews are judged with at the moment. */
 export interface Bench {
@@ -23,7 +25,9 @@ export type Answer =
       readonly evaluation: Evaluation
       readonly reply: AdmissionReply
     }
-  /** A fault of ours outside any rule: nothing could be judged, so `reply` refuses. */
+  /** A review that the mutating endpoint has looked at. */
+  | { readonly outcome: 'mutated'; readonly review: Review; readonly mutated: Mutated; readonly reply: AdmissionReply }
+  /** A fault of ours outside any rule: nothing could be judged, so `reply` refuses, or leaves the pod as it is. */
   | { readonly outcome: 'fault'; readonly review: Review; readonly cause: unknown; readonly reply: AdmissionReply }
 
 /** Told to whoever runs into a fault of ours; the cause is for the log alone. */
@@ -44,4 +48,34 @@ export function answerValidate(body: unknown, { policy, inventory }: Bench, now:
   } catch (cause) {
     return { outcome: 'fault', review, cause, reply: writeRefusal(review.uid, 500, faultText) }
   }
+}
+
+/**
+ * Returns what `/mutate` answers to a parsed body: a patch for a pod that is created, if it needs one. A fault of ours
+ * leaves the pod as it is, since the final pod is judged all the same. Never throws.
+ */
+export function answerMutate(body: unknown, { policy, inventory }: Bench, _now: number): Answer {
+  const read = readReview(body, 'submitted')
+  if (!read.ok && read.reply === 'not-a-review') return { outcome: 'not-a-review' }
+  if (!read.ok) {
+    const { uid, code, why } = read
+    return { outcome: 'unreadable', uid, why, reply: writeRefusal(uid, code, why) }
+  }
+  const { review } = read
+  try {
+    const mutated = mutationsOf(review, policy, inventory)
+    const patch = review.object === undefined ? [] : patchOf(review.object, mutated.made)
+    const ids = mutated.made.map(({ id }) => id)
+    return { outcome: 'mutated', review, mutated, reply: writePatch(review.uid, patch, ids, policy) }
+  } catch (cause) {
+    return { outcome: 'fault', review, cause, reply: writePatch(review.uid, [], [], policy) }
+  }
+}
+
+/** Only pods that are created are mutated: what exists has an owner who would wonder. */
+function mutationsOf(review: Review, policy: Policy, inventory: Inventory): Mutated {
+  const { kind, ref, object, operation, subresource } = review
+  const nothing: Mutated = { object: object ?? {}, made: [], errors: [] }
+  if (kind !== 'Pod' || operation !== 'CREATE' || subresource !== '' || object === undefined) return nothing
+  return mutate({ kind, ref, object, namespaceLabels: namespaceLabels(inventory, ref.namespace) }, policy, inventory)
 }

@@ -115,7 +115,7 @@ function judge(body: unknown, { bench, now, log, decisions, metrics }: ServerOpt
   } else if (answer.outcome === 'unreadable') {
     metrics.refused(seconds)
     decisions.refused(answer.uid, answer.why, milliseconds)
-  } else {
+  } else if (answer.outcome === 'fault') {
     metrics.refused(seconds)
     log.error({ uid: answer.review.uid, err: answer.cause }, 'a review could not be judged')
   }

@@ -1,4 +1,5 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
+import type { Mutation } from '../core/mutation.ts'
 import type { Path } from '../core/path.ts'
 import type { Rule } from '../core/rule.ts'
 import { enumerate, nearest, shorten, show } from '../core/text.ts'
@@ -19,19 +20,22 @@ export interface Fault {
 /** Checks a document of a kind against its schema. */
 export type CheckDocument = (kind: PolicyKind, document: unknown) => readonly Fault[]
 
-/** Checkers by the rules that their schemas were made from: to compile schemas is the slow part of loading a policy. */
-const checkers = new WeakMap<readonly Rule[], CheckDocument>()
+/**
+ * Checkers by the rules and mutations that their schemas were made from: to compile schemas is the slow part of loading a
+ * policy.
+ */
+const checkers = new WeakMap<readonly Rule[], WeakMap<readonly Mutation[], CheckDocument>>()
 
-/** Returns the checker for the documents of a policy with these rules. */
-export function documentChecker(rules: readonly Rule[]): CheckDocument {
-  const known = checkers.get(rules)
-  if (known !== undefined) return known
-  const fresh = compileChecker(rules)
-  checkers.set(rules, fresh)
-  return fresh
+/** Returns the checker for the documents of a policy with these rules and mutations. */
+export function documentChecker(rules: readonly Rule[], mutations: readonly Mutation[]): CheckDocument {
+  const ofRules = checkers.get(rules) ?? new WeakMap<readonly Mutation[], CheckDocument>()
+  checkers.set(rules, ofRules)
+  const checker = ofRules.get(mutations) ?? compileChecker(rules, mutations)
+  ofRules.set(mutations, checker)
+  return checker
 }
 
-function compileChecker(rules: readonly Rule[]): CheckDocument {
+function compileChecker(rules: readonly Rule[], mutations: readonly Mutation[]): CheckDocument {
   const ajv = new Ajv2020({
     allErrors: true,
     strict: true,
@@ -41,7 +45,7 @@ function compileChecker(rules: readonly Rule[]): CheckDocument {
   })
   ajv.addFormat('ip-range', text => parseSubnet(text).ok)
   const validators = new Map<PolicyKind, ValidateFunction>()
-  for (const kind of policyKinds) validators.set(kind, ajv.compile(policySchema(kind, rules)))
+  for (const kind of policyKinds) validators.set(kind, ajv.compile(policySchema(kind, rules, mutations)))
   return (kind, document) => {
     const validate = validators.get(kind)
     if (validate === undefined || validate(document)) return []
@@ -93,10 +97,11 @@ function faultOf(error: ErrorObject, document: unknown): PlainFault {
 function unknownKey(path: Path, key: string, known: readonly string[]): PlainFault {
   const meant = nearest(key, known)
   const inRules = path.length === 2 && path[0] === 'spec' && path[1] === 'rules'
+  const inMutations = path.length === 2 && path[0] === 'spec' && path[1] === 'mutations'
   return {
     name: inRules ? 'noSuchRule' : 'unknownKey',
     path: [...path, key],
-    what: inRules ? 'no such rule' : 'no such key',
+    what: inRules ? 'no such rule' : inMutations ? 'no such mutation' : 'no such key',
     fix: meant === undefined ? `use one of ${enumerate(known, 'or')}` : `did you mean ${JSON.stringify(meant)}?`,
   }
 }

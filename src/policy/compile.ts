@@ -2,14 +2,25 @@ import { indexExemptions } from '../core/exemption.ts'
 import type { Facts, NamespaceLabels } from '../core/facts.ts'
 import type { EnforcementAction } from '../core/finding.ts'
 import type { Kind } from '../core/kind.ts'
+import type { ChosenMutation, Mutation } from '../core/mutation.ts'
 import type { ChosenRule, Policy } from '../core/policy.ts'
-import type { Rule } from '../core/rule.ts'
-import type { ActionStatement, Gathered, RuleSettings } from './gather.ts'
+import type { Param, Rule } from '../core/rule.ts'
+import type { ActionStatement, Gathered, MutationSettings, RuleSettings } from './gather.ts'
 import { indexApprovals } from './hosts.ts'
 import { classifier, matchesNamespace } from './namespaces.ts'
 
+/** What a policy is made of besides its documents. */
+export interface CompileOptions {
+  readonly rules: readonly Rule[]
+  readonly mutations: readonly Mutation[]
+  /** Hash of the documents. */
+  readonly revision: string
+  readonly guardNamespace: string
+}
+
 /** Builds the policy that reviews are judged with. */
-export function compile(gathered: Gathered, rules: readonly Rule[], revision: string, guardNamespace: string): Policy {
+export function compile(gathered: Gathered, options: CompileOptions): Policy {
+  const { rules, mutations, revision, guardNamespace } = options
   const chosen = rules.map(rule => choose(rule, gathered.rules.get(rule.id)))
   const byKind = new Map<Kind, ChosenRule[]>()
   for (const choice of chosen) {
@@ -22,21 +33,39 @@ export function compile(gathered: Gathered, rules: readonly Rule[], revision: st
     rules: chosen,
     rulesFor: kind => byKind.get(kind) ?? [],
     findExemption: indexExemptions(gathered.exemptions),
+    mutations: mutations.map(mutation => chooseMutation(mutation, gathered.mutations.get(mutation.id))),
   }
 }
 
 function choose(rule: Rule, settings: RuleSettings | undefined): ChosenRule {
-  const defaults = Object.entries(rule.params).map(([name, param]) => [name, param.default])
   const statements = settings?.statements ?? []
   return {
     rule,
-    params: { ...Object.fromEntries(defaults), ...settings?.params },
+    params: { ...defaultsOf(rule.params), ...settings?.params },
     onUnknown: settings?.onUnknown ?? 'warn',
     actionOf: (message, namespace, labels) => {
       const stated = statements.findLast(statement => reaches(statement, message, namespace, labels))
       return stated?.enforcementAction ?? baselineAction(rule, message)
     },
   }
+}
+
+function chooseMutation(mutation: Mutation, settings: MutationSettings | undefined): ChosenMutation {
+  const statements = settings?.statements ?? []
+  return {
+    mutation,
+    params: { ...defaultsOf(mutation.params), ...settings?.params },
+    enabledIn: (namespace, labels) => {
+      const stated = statements.findLast(
+        ({ namespaces }) => namespaces === undefined || matchesNamespace(namespaces, namespace, labels),
+      )
+      return stated?.enabled ?? mutation.enabled
+    },
+  }
+}
+
+function defaultsOf(params: Readonly<Record<string, Param<unknown>>>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(params).map(([name, param]) => [name, param.default]))
 }
 
 /** Returns what the built-in baseline does about a message. */

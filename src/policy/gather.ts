@@ -27,6 +27,12 @@ export interface RuleSettings {
   readonly params: Fields
 }
 
+/** What documents say about one mutation, in their order. */
+export interface MutationSettings {
+  readonly statements: readonly { readonly namespaces: NamespaceMatch | undefined; readonly enabled: boolean }[]
+  readonly params: Fields
+}
+
 /** Everything that the documents say, added up. */
 export interface Gathered {
   readonly names: string[]
@@ -36,6 +42,7 @@ export interface Gathered {
   readonly identities: { users: Set<string>; groups: Set<string> }
   readonly workloads: { mayOptOut: WorkloadFact[]; mayUseHostNetwork: WorkloadFact[] }
   readonly rules: Map<string, RuleSettings>
+  readonly mutations: Map<string, MutationSettings>
   egressGateways: Map<string, EgressGateway> | undefined
   ranges: { pods: Ranges | undefined; services: Ranges | undefined; virtualMachines: Ranges | undefined }
   platformKnown: boolean
@@ -62,6 +69,7 @@ export function gather(
     identities: { users: new Set(), groups: new Set() },
     workloads: { mayOptOut: [], mayUseHostNetwork: [] },
     rules: new Map(),
+    mutations: new Map(),
     egressGateways: undefined,
     ranges: { pods: undefined, services: undefined, virtualMachines: undefined },
     platformKnown: false,
@@ -110,6 +118,7 @@ function gatherPolicy(document: PolicyDocument, gathered: Gathered, problems: Po
   }
   gatherMesh(spec, gathered)
   gatherRules(document, gathered, problems)
+  gatherMutations(document, gathered, problems)
 }
 
 function gatherGateways(document: PolicyDocument, gathered: Gathered, problems: PolicyProblem[]): void {
@@ -202,6 +211,25 @@ function gatherRules(document: PolicyDocument, gathered: Gathered, problems: Pol
       onUnknown: readOnUnknown(field(given, 'onUnknown')) ?? before?.onUnknown,
       params: { ...before?.params, ...(isFields(params) ? params : {}) },
     })
+  }
+}
+
+function gatherMutations(document: PolicyDocument, gathered: Gathered, problems: PolicyProblem[]): void {
+  const mutations = field(document.spec, 'mutations')
+  if (!isFields(mutations)) return
+  for (const [id, given] of Object.entries(mutations)) {
+    const before = gathered.mutations.get(id)
+    const statements = [...(before?.statements ?? [])]
+    const whole = field(given, 'enabled')
+    if (typeof whole === 'boolean') statements.push({ namespaces: undefined, enabled: whole })
+    for (const [i, override] of list(field(given, 'overrides')).entries()) {
+      const path: Path = ['spec', 'mutations', id, 'overrides', i, 'namespaces']
+      const namespaces = readNamespaces(document, path, field(override, 'namespaces'), false, problems)
+      statements.push({ namespaces, enabled: field(override, 'enabled') === true })
+    }
+    const params = field(given, 'params')
+    const merged = { ...before?.params, ...(isFields(params) ? params : {}) }
+    gathered.mutations.set(id, { statements, params: merged })
   }
 }
 

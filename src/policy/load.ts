@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Mutation } from '../core/mutation.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Rule } from '../core/rule.ts'
 import { documentChecker } from './check.ts'
@@ -10,6 +11,8 @@ import { type PolicySource, readDocuments } from './read.ts'
 /** What a policy is loaded with. */
 export interface LoadOptions {
   readonly rules: readonly Rule[]
+  /** Mutations that the policy may speak of; none where absent. */
+  readonly mutations?: readonly Mutation[]
   /** Moment at which expiries are looked at, milliseconds since the epoch. */
   readonly now: number
   /** The guard's own namespace, which it does not govern. */
@@ -21,6 +24,9 @@ export type LoadOutcome =
   | { readonly ok: true; readonly policy: Policy; readonly notices: readonly PolicyProblem[] }
   | { readonly ok: false; readonly problems: readonly PolicyProblem[] }
 
+/** One list, since checkers are kept by it. */
+const none: readonly Mutation[] = []
+
 /** Where the chart installs the guard. */
 const defaultGuardNamespace = 'sallyport-system'
 
@@ -29,13 +35,17 @@ const defaultGuardNamespace = 'sallyport-system'
  * once, in the order of sources and lines.
  */
 export function loadPolicy(sources: readonly PolicySource[], options: LoadOptions): LoadOutcome {
-  const { rules, now, guardNamespace = defaultGuardNamespace } = options
-  const read = readDocuments(sources, documentChecker(rules))
+  const { rules, now, mutations = none, guardNamespace = defaultGuardNamespace } = options
+  const read = readDocuments(sources, documentChecker(rules, mutations))
   const { gathered, problems } = gather(read.documents, rules, now)
   const all = inOrder([...read.problems, ...problems.filter(problem => !read.isEcho(problem))], sources)
   const errors = all.filter(problem => !isNotice(problem))
   if (errors.length > 0) return { ok: false, problems: all }
-  return { ok: true, policy: compile(gathered, rules, revisionOf(sources), guardNamespace), notices: all }
+  return {
+    ok: true,
+    policy: compile(gathered, { rules, mutations, revision: revisionOf(sources), guardNamespace }),
+    notices: all,
+  }
 }
 
 /** Returns true for what the author should know but which stops nothing. */

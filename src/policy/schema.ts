@@ -1,4 +1,5 @@
-import type { JsonSchema, Rule } from '../core/rule.ts'
+import type { Mutation } from '../core/mutation.ts'
+import type { JsonSchema, Param, Rule } from '../core/rule.ts'
 
 /** `apiVersion` of every document a user writes. */
 export const policyApiVersion = 'sallyport.dev/v1alpha1'
@@ -97,13 +98,15 @@ const serviceAccounts = listOf(
   'Workloads by namespace and service account.',
 )
 
+function paramsSchema(params: Readonly<Record<string, Param<unknown>>>, description: string): JsonSchema {
+  const properties = Object.entries(params).map(([name, param]): [string, JsonSchema] => [
+    name,
+    { ...param.schema, description: param.doc, default: param.default },
+  ])
+  return object(Object.fromEntries(properties), [], description)
+}
+
 function ruleSchema(rule: Rule): JsonSchema {
-  const params = Object.fromEntries(
-    Object.entries(rule.params).map(([name, param]) => [
-      name,
-      { ...param.schema, description: param.doc, default: param.default },
-    ]),
-  )
   return object(
     {
       enforcementAction: { ...action, description: `For every message of the rule. ${String(action['description'])}` },
@@ -111,7 +114,7 @@ function ruleSchema(rule: Rule): JsonSchema {
         enum: ['deny', 'warn', 'allow'],
         description: 'What a fact does that is in neither policy nor inventory; warn where nothing is said.',
       },
-      params: object(params, [], 'Opinions of the rule.'),
+      params: paramsSchema(rule.params, 'Opinions of the rule.'),
       overrides: listOf(
         object(
           {
@@ -127,6 +130,25 @@ function ruleSchema(rule: Rule): JsonSchema {
     },
     [],
     rule.summary,
+  )
+}
+
+function mutationSchema(mutation: Mutation): JsonSchema {
+  return object(
+    {
+      enabled: { type: 'boolean', description: 'Whether it is made.', default: mutation.enabled },
+      params: paramsSchema(mutation.params, 'Opinions of the mutation.'),
+      overrides: listOf(
+        object(
+          { namespaces: namespaceMatch, enabled: { type: 'boolean', description: 'Whether it is made there.' } },
+          ['namespaces', 'enabled'],
+          'Some namespaces.',
+        ),
+        'In order, the last match wins.',
+      ),
+    },
+    [],
+    mutation.summary,
   )
 }
 
@@ -209,7 +231,7 @@ const approvalFields: Readonly<Record<string, JsonSchema>> = {
   expires: date,
 }
 
-function specOf(kind: PolicyKind, rules: readonly Rule[]): JsonSchema {
+function specOf(kind: PolicyKind, rules: readonly Rule[], mutations: readonly Mutation[]): JsonSchema {
   switch (kind) {
     case 'EgressPolicy':
       return object(
@@ -219,6 +241,11 @@ function specOf(kind: PolicyKind, rules: readonly Rule[]): JsonSchema {
             Object.fromEntries(rules.map(rule => [rule.id, ruleSchema(rule)])),
             [],
             'What is done about each rule; what is not named stays at the baseline.',
+          ),
+          mutations: object(
+            Object.fromEntries(mutations.map(mutation => [mutation.id, mutationSchema(mutation)])),
+            [],
+            'What is put right in pods; what is not named stays at the baseline.',
           ),
         },
         [],
@@ -290,7 +317,11 @@ function exemptionSchema(rules: readonly Rule[]): JsonSchema {
 }
 
 /** Returns the JSON Schema (2020-12) of a kind of document, for checking and for editors. */
-export function policySchema(kind: PolicyKind, rules: readonly Rule[]): JsonSchema {
+export function policySchema(
+  kind: PolicyKind,
+  rules: readonly Rule[],
+  mutations: readonly Mutation[] = [],
+): JsonSchema {
   const root = object(
     {
       apiVersion: { const: policyApiVersion, description: 'The version of this format.' },
@@ -305,7 +336,7 @@ export function policySchema(kind: PolicyKind, rules: readonly Rule[]): JsonSche
         },
         required: ['name'],
       },
-      spec: specOf(kind, rules),
+      spec: specOf(kind, rules, mutations),
     },
     ['apiVersion', 'kind', 'metadata', 'spec'],
     `A ${kind} document of Sallyport.`,

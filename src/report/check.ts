@@ -1,5 +1,5 @@
 import type { Evaluation } from '../core/evaluate.ts'
-import { compareText, effectOf, type Finding, type Malformed, type NotJudged } from '../core/finding.ts'
+import { type Cure, compareText, effectOf, type Finding, type Malformed, type NotJudged } from '../core/finding.ts'
 import { formatRef } from '../core/kind.ts'
 import { formatPath, type Path } from '../core/path.ts'
 import type { Review } from '../core/review.ts'
@@ -61,22 +61,8 @@ function jsonDocument(document: CheckedDocument): object {
     operation: review.operation,
     phase: review.phase,
     verdict: evaluation.verdict,
-    findings: evaluation.findings.map(finding => ({
-      rule: finding.rule,
-      message: finding.message,
-      severity: finding.severity,
-      enforcementAction: finding.enforcementAction,
-      path: formatPath(finding.path),
-      ...document.position(finding.path),
-      value: finding.value,
-      why: finding.why,
-      fix: finding.fix,
-      docs: finding.docs,
-      threats: finding.threats,
-      ...(finding.exemption && { exemption: finding.exemption }),
-      ...(finding.preexisting && { preexisting: true }),
-    })),
-    cured: [],
+    findings: evaluation.findings.map(finding => jsonFinding(document, finding)),
+    cured: evaluation.cured.map(cure => ({ ...jsonFinding(document, cure), mutation: cure.mutation })),
     notJudged: evaluation.notJudged.map(gap => ({
       ...gap,
       path: formatPath(gap.path),
@@ -88,6 +74,24 @@ function jsonDocument(document: CheckedDocument): object {
       ...document.position(fault.path),
     })),
     ruleErrors: evaluation.ruleErrors.map(({ rule, enforcementAction }) => ({ rule, enforcementAction })),
+  }
+}
+
+function jsonFinding(document: CheckedDocument, finding: Finding): object {
+  return {
+    rule: finding.rule,
+    message: finding.message,
+    severity: finding.severity,
+    enforcementAction: finding.enforcementAction,
+    path: formatPath(finding.path),
+    ...document.position(finding.path),
+    value: finding.value,
+    why: finding.why,
+    fix: finding.fix,
+    docs: finding.docs,
+    threats: finding.threats,
+    ...(finding.exemption && { exemption: finding.exemption }),
+    ...(finding.preexisting && { preexisting: true }),
   }
 }
 
@@ -112,6 +116,7 @@ function textDocument(document: CheckedDocument): string[] {
   return [
     `${verdicts[evaluation.verdict]}  ${ref}  (${printable(file)}:${line})`,
     ...evaluation.findings.flatMap(finding => textFinding(document, finding)),
+    ...evaluation.cured.flatMap(cure => textCure(document, cure)),
     ...evaluation.notJudged.flatMap(gap => textGap(document, gap)),
     ...evaluation.malformed.flatMap(fault => textFault(document, fault)),
     ...evaluation.ruleErrors
@@ -137,6 +142,15 @@ function textFinding(document: CheckedDocument, finding: Finding): string[] {
     `    ${printable(markOf(finding))}${finding.why}`,
     `    fix: ${finding.fix}`,
     `    ${finding.rule}, ${finding.severity}, ${finding.docs}`,
+  ]
+}
+
+function textCure(document: CheckedDocument, cure: Cure): string[] {
+  const { line, column } = document.position(cure.path)
+  return [
+    `  ${line}:${column} ${printable(shorten(formatPath(cure.path), 200))}`,
+    `    cured at admission: ${cure.why}`,
+    `    ${cure.rule}, ${cure.severity}, by mutation ${cure.mutation}`,
   ]
 }
 
