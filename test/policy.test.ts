@@ -4,6 +4,7 @@ import t from 'tap'
 import type { NamespaceClass } from '../src/core/facts.ts'
 import type { Policy } from '../src/core/policy.ts'
 import { readManifests } from '../src/manifest/read.ts'
+import { mutations } from '../src/mutations/index.ts'
 import { readExpiry } from '../src/policy/date.ts'
 import { type LoadOutcome, loadPolicy } from '../src/policy/load.ts'
 import { formatProblem, problemCodes } from '../src/policy/problem.ts'
@@ -13,7 +14,7 @@ const now = Date.parse('2026-11-21T12:00:00Z')
 
 function load(...texts: readonly string[]): LoadOutcome {
   const sources = texts.map((text, i) => ({ file: `${String.fromCharCode(97 + i)}.yaml`, text }))
-  return loadPolicy(sources, { rules, now })
+  return loadPolicy(sources, { rules, mutations, now })
 }
 
 function good(...texts: readonly string[]): Policy {
@@ -447,6 +448,31 @@ t.test('codes are stable and unique', t => {
   t.end()
 })
 
+t.test('mutations are switched for all, for some namespaces, and given opinions', t => {
+  const chosen = (spec: string, more = spec): Policy['mutations'][number] => {
+    const found = good(policy(spec), policy(more)).mutations.find(({ mutation }) => mutation.id === 'set-injection')
+    if (found === undefined) throw new Error('no such mutation')
+    return found
+  }
+  const base = chosen('  {}')
+  t.ok(base.enabledIn('shop', undefined))
+  t.strictSame(base.params, { optOuts: false, revisions: false })
+  const off = chosen('  mutations: {set-injection: {enabled: false, params: {optOuts: true}}}')
+  t.notOk(off.enabledIn('shop', undefined))
+  t.strictSame(off.params, { optOuts: true, revisions: false })
+  const some = chosen(
+    '  mutations: {set-injection: {enabled: false}}',
+    '  mutations: {set-injection: {overrides: [{namespaces: [team-*], enabled: true}]}}',
+  )
+  t.ok(some.enabledIn('team-a', undefined), 'the later file wins')
+  t.notOk(some.enabledIn('shop', undefined))
+  t.strictSame(problems(policy('  mutations: {set-injectoin: {enabled: true}, capture-everything: {enable: true}}')), [
+    'a.yaml:5:15 spec.mutations.set-injectoin: no such mutation; did you mean "set-injection"?',
+    'a.yaml:5:68 spec.mutations.capture-everything.enable: no such key; did you mean "enabled"?',
+  ])
+  t.end()
+})
+
 t.test('shipped policies name every rule once; the baseline file is the built-in baseline', t => {
   const folder = join(import.meta.dirname, '../policies')
   for (const file of readdirSync(folder).sort()) {
@@ -467,6 +493,11 @@ t.test('shipped policies name every rule once; the baseline file is the built-in
       t.equal(onUnknown, 'warn')
       const defaults = Object.fromEntries(Object.entries(rule.params).map(([name, param]) => [name, param.default]))
       t.strictSame(params, defaults, `${file}: params of ${rule.id}`)
+    }
+    for (const { mutation, enabledIn } of loaded.mutations) {
+      t.ok(text.includes(`\n    ${mutation.id}:`), `${file} names ${mutation.id}`)
+      const enabled = file === 'baseline.yaml' && mutation.enabled
+      t.equal(enabledIn('shop', undefined), enabled, `${file}: ${mutation.id}`)
     }
   }
   t.end()

@@ -88,7 +88,7 @@ function runCase(t: Test, rule: Rule, entry: Case, lookups: Lookups): void {
 
 function stage(rule: Rule, entry: Case, lookups: Lookups): Scene {
   const { object, oldObject, operation } = entry
-  const ref = refOf(object)
+  const ref = { ...refOf(object), ...entry.of }
   const review: Review = {
     uid: 'u-1',
     operation,

@@ -23,7 +23,9 @@ export interface Case {
   readonly inventory: readonly Fields[]
   /** Kinds of which the inventory is known to hold everything, besides those that it holds. */
   readonly knows: readonly string[]
-  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE'
+  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT'
+  /** Which object is meant where it does not say so itself: the options of a CONNECT have no metadata. */
+  readonly of: { readonly namespace: string; readonly name: string } | undefined
   readonly phase: 'submitted' | 'final'
   readonly subresource: string
   readonly as: string | undefined
@@ -112,6 +114,7 @@ const defaultNow = '2026-10-01T12:00:00Z'
  *       knows: [Service]         … except these, of which there are no more than the inventory holds
  *       without: [policy]        what is given, but not for this case: policy, inventory
  *       operation: UPDATE        CREATE where absent
+ *       of: shop/checkout        CONNECT only: the object whose subresource is asked for
  *       phase: final             final where neither the case nor what is given says so
  *       subresource: status
  *       as: system:node:a        who asks; nobody where absent
@@ -148,6 +151,7 @@ const known = new Set([
   'operation',
   'phase',
   'subresource',
+  'of',
   'as',
   'groups',
   'now',
@@ -176,7 +180,7 @@ function readCase(entry: unknown, given: unknown, kind: 'finds' | 'passes'): Cas
   if (kind === 'passes' && expect.length + notJudged.length + malformed.length > 0) {
     throw new Error(`case "${name}" passes and yet expects something`)
   }
-  const operation = one(field(entry, 'operation'), ['CREATE', 'UPDATE', 'DELETE'], 'CREATE', name)
+  const operation = one(field(entry, 'operation'), ['CREATE', 'UPDATE', 'DELETE', 'CONNECT'], 'CREATE', name)
   const oldObject = field(entry, 'oldObject')
   if ((operation === 'UPDATE') !== isFields(oldObject)) {
     throw new Error(`case "${name}": an UPDATE has an oldObject, and nothing else has one`)
@@ -187,6 +191,7 @@ function readCase(entry: unknown, given: unknown, kind: 'finds' | 'passes'): Cas
     inventory: [...shared('inventory'), ...list(field(entry, 'inventory'))].map(object => readObject(object, name)),
     knows: [...texts(field(given, 'knows')), ...texts(field(entry, 'knows'))],
     operation,
+    of: readOf(field(entry, 'of'), operation === 'CONNECT', name),
     phase: one(field(entry, 'phase') ?? field(given, 'phase'), ['submitted', 'final'], 'final', name),
     subresource: text(field(entry, 'subresource')) ?? '',
     as: text(field(entry, 'as')),
@@ -198,6 +203,13 @@ function readCase(entry: unknown, given: unknown, kind: 'finds' | 'passes'): Cas
     notJudged,
     malformed,
   }
+}
+
+function readOf(value: unknown, isConnect: boolean, name: string): Case['of'] {
+  const [namespace, objectName] = text(value)?.split('/') ?? []
+  if (isConnect !== (objectName !== undefined))
+    throw new Error(`case "${name}": a CONNECT says of what, nothing else does`)
+  return namespace === undefined || objectName === undefined ? undefined : { namespace, name: objectName }
 }
 
 function readNow(value: unknown, name: string): number {

@@ -1,5 +1,4 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { type EnforcementAction, effectOf } from '../core/finding.ts'
 import { inventoryOf } from '../core/inventory.ts'
 import { differences } from '../core/mesh.ts'
 import { formatPath } from '../core/path.ts'
@@ -8,14 +7,14 @@ import type { Operation, Requester } from '../core/review.ts'
 import { printable } from '../core/text.ts'
 import { type CheckedDocument, checkJson, checkText } from '../report/check.ts'
 import { InputError, loadObjects, loadPolicyPaths, readDocuments } from './input.ts'
-import { collect, inventoryOption, nowOption, policyOption } from './option.ts'
+import { collect, type FailOn, failOnOption, failsOn, inventoryOption, nowOption, policyOption } from './option.ts'
 import { type JudgedDocument, judgeDocuments } from './plan.ts'
 
 interface CheckFlags {
   readonly policy: readonly string[]
   readonly inventory: readonly string[]
   readonly format: 'text' | 'json'
-  readonly failOn: 'deny' | 'warn' | 'dryrun'
+  readonly failOn: FailOn
   readonly namespace: string
   readonly as?: string
   readonly asGroup: readonly string[]
@@ -32,11 +31,7 @@ export function checkCommand(): Command {
     .addOption(policyOption())
     .addOption(inventoryOption())
     .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text'))
-    .addOption(
-      new Option('--fail-on <action>', 'exit 1 from this action on')
-        .choices(['deny', 'warn', 'dryrun'])
-        .default('deny'),
-    )
+    .addOption(failOnOption())
     .option('-n, --namespace <name>', 'for manifests that name none', 'default')
     .option('--as <user>', 'judge as if this user asked')
     .option('--as-group <group>', 'a group of that user (repeatable)', collect, [])
@@ -80,7 +75,7 @@ function runCheck(paths: readonly string[], flags: CheckFlags): void {
   }
   const checked = judged.map(toChecked)
   process.stdout.write(flags.format === 'json' ? checkJson(checked) : checkText(checked))
-  process.exitCode = fails(judged, flags.failOn) ? 1 : 0
+  process.exitCode = judged.some(({ evaluation }) => failsOn(flags.failOn, evaluation)) ? 1 : 0
 }
 
 /** What a rule that refuses cannot read is an input error; the report says what the others cannot. */
@@ -103,14 +98,4 @@ function needsRequester(judged: readonly JudgedDocument[], policy: Policy): bool
 function toChecked({ document, review, evaluation }: JudgedDocument): CheckedDocument {
   const { file, line } = document
   return { file, line, review, evaluation, position: path => document.position(path) }
-}
-
-const order: readonly EnforcementAction[] = ['deny', 'warn', 'dryrun']
-
-function fails(judged: readonly JudgedDocument[], failOn: CheckFlags['failOn']): boolean {
-  const failing = new Set<string>(order.slice(0, order.indexOf(failOn) + 1))
-  return judged.some(
-    ({ evaluation }) =>
-      failing.has(evaluation.verdict) || evaluation.findings.some(finding => failing.has(effectOf(finding))),
-  )
 }

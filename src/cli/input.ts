@@ -42,6 +42,15 @@ export function readTexts(paths: readonly string[]): PolicySource[] {
   return sources
 }
 
+/** Returns the bytes of a file, or of standard input. Throws an InputError where it cannot be read. */
+export function readBytes(file: string): Uint8Array {
+  try {
+    return readFileSync(file === standardInput ? 0 : absolute(file))
+  } catch (cause) {
+    throw new InputError([`${file}: ${reasonOf(cause)}`])
+  }
+}
+
 function readText(file: string): PolicySource | string {
   try {
     const bytes = readFileSync(file === standardInput ? 0 : absolute(file))

@@ -1,4 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander'
+import type { Evaluation } from '../core/evaluate.ts'
+import { effectOf } from '../core/finding.ts'
 import { readExpiry } from '../policy/date.ts'
 
 /** Adds one more value of a repeatable option. */
@@ -18,6 +20,23 @@ export function inventoryOption(): Option {
 
 function repeatable(flags: string, description: string): Option {
   return new Option(flags, description).argParser(collect).default([], 'none')
+}
+
+/** The actions that `--fail-on` knows, the hardest first. */
+const failActions = ['deny', 'warn', 'dryrun'] as const
+
+/** An action from which on the command fails. */
+export type FailOn = (typeof failActions)[number]
+
+/** `--fail-on ACTION`. */
+export function failOnOption(): Option {
+  return new Option('--fail-on <action>', 'exit 1 from this action on').choices(failActions).default('deny')
+}
+
+/** Returns true where verdict or findings are at or above the action. */
+export function failsOn(failOn: FailOn, evaluation: Evaluation): boolean {
+  const failing = new Set<string>(failActions.slice(0, failActions.indexOf(failOn) + 1))
+  return failing.has(evaluation.verdict) || evaluation.findings.some(finding => failing.has(effectOf(finding)))
 }
 
 /** `--now TIME`: the moment of judging, for reproducible runs. */

@@ -3,6 +3,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { checkCommand } from './check.ts'
 import { explainCommand } from './explain.ts'
 import { InputError } from './input.ts'
+import { reviewCommand } from './review.ts'
 import { serveCommand } from './serve.ts'
 
 /**
@@ -15,6 +16,7 @@ export async function runProgram(words: readonly string[]): Promise<void> {
     .version(packageJson.version)
     .showHelpAfterError('(--help says what there is)')
     .addCommand(checkCommand())
+    .addCommand(reviewCommand())
     .addCommand(explainCommand())
     .addCommand(serveCommand())
   for (const command of [program, ...program.commands]) command.exitOverride()

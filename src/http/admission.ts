@@ -1,7 +1,8 @@
 import type { Evaluation } from '../core/evaluate.ts'
-import { compareText, type EnforcementAction, effectOf } from '../core/finding.ts'
+import { type Cure, compareText, type EnforcementAction, effectOf } from '../core/finding.ts'
 import { groupOf, kindOf } from '../core/kind.ts'
 import type { PatchOperation } from '../core/mutate.ts'
+import type { MadeMutation } from '../core/mutation.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Operation, Phase, Requester, Review } from '../core/review.ts'
 import { printable, shorten } from '../core/text.ts'
@@ -177,22 +178,33 @@ export function writeReply(uid: string, evaluation: Evaluation, review: Review, 
   }
 }
 
+/** What the mutating endpoint does to a pod. */
+export interface Patched {
+  readonly patch: readonly PatchOperation[]
+  readonly made: readonly MadeMutation[]
+  readonly cured: readonly Cure[]
+}
+
 /**
- * Returns the answer of the mutating endpoint: the patch, absent where nothing is to be changed, and which mutations made
- * it. It never refuses: whether the pod may run is judged when it is final.
+ * Returns the answer of the mutating endpoint: the patch, absent where nothing is to be changed, which mutations made it,
+ * and what they cure. It never refuses: whether the pod may run is judged when it is final.
  */
-export function writePatch(
-  uid: string,
-  patch: readonly PatchOperation[],
-  ids: readonly string[],
-  policy: Policy,
-): AdmissionReply {
-  const patched = { patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(patch)).toString('base64') } as const
-  const annotations = { mutations: ids.join(','), policy: policy.revision }
-  const changed = patch.length > 0
+export function writePatch(uid: string, { patch, made, cured }: Patched, policy: Policy): AdmissionReply {
+  if (patch.length === 0) return { ...wire, response: { uid, allowed: true } }
+  const names = new Set(cured.map(({ rule, message }) => `${rule}/${message}`))
   return {
     ...wire,
-    response: { uid, allowed: true, ...(changed ? { ...patched, auditAnnotations: annotations } : {}) },
+    response: {
+      uid,
+      allowed: true,
+      patchType: 'JSONPatch',
+      patch: Buffer.from(JSON.stringify(patch)).toString('base64'),
+      auditAnnotations: {
+        mutations: made.map(({ id }) => id).join(','),
+        ...(names.size === 0 ? {} : { cured: [...names].sort(compareText).join(',') }),
+        policy: policy.revision,
+      },
+    },
   }
 }
 

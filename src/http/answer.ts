@@ -26,7 +26,12 @@ export type Answer =
       readonly reply: AdmissionReply
     }
   /** A review that the mutating endpoint has looked at. */
-  | { readonly outcome: 'mutated'; readonly review: Review; readonly mutated: Mutated; readonly reply: AdmissionReply }
+  | {
+      readonly outcome: 'mutated'
+      readonly review: Review
+      readonly mutated: Mutated
+      readonly reply: AdmissionReply
+    }
   /** A fault of ours outside any rule: nothing could be judged, so `reply` refuses, or leaves the pod as it is. */
   | { readonly outcome: 'fault'; readonly review: Review; readonly cause: unknown; readonly reply: AdmissionReply }
 
@@ -54,7 +59,7 @@ export function answerValidate(body: unknown, { policy, inventory }: Bench, now:
  * Returns what `/mutate` answers to a parsed body: a patch for a pod that is created, if it needs one. A fault of ours
  * leaves the pod as it is, since the final pod is judged all the same. Never throws.
  */
-export function answerMutate(body: unknown, { policy, inventory }: Bench, _now: number): Answer {
+export function answerMutate(body: unknown, { policy, inventory }: Bench, now: number): Answer {
   const read = readReview(body, 'submitted')
   if (!read.ok && read.reply === 'not-a-review') return { outcome: 'not-a-review' }
   if (!read.ok) {
@@ -65,10 +70,17 @@ export function answerMutate(body: unknown, { policy, inventory }: Bench, _now: 
   try {
     const mutated = mutationsOf(review, policy, inventory)
     const patch = review.object === undefined ? [] : patchOf(review.object, mutated.made)
-    const ids = mutated.made.map(({ id }) => id)
-    return { outcome: 'mutated', review, mutated, reply: writePatch(review.uid, patch, ids, policy) }
+    // What is cured is told where something is; most pods are right as they are, and then this costs nothing.
+    const cured = patch.length === 0 ? [] : evaluate(review, policy, inventory, now).cured
+    const reply = writePatch(review.uid, { patch, made: mutated.made, cured }, policy)
+    return { outcome: 'mutated', review, mutated, reply }
   } catch (cause) {
-    return { outcome: 'fault', review, cause, reply: writePatch(review.uid, [], [], policy) }
+    return {
+      outcome: 'fault',
+      review,
+      cause,
+      reply: writePatch(review.uid, { patch: [], made: [], cured: [] }, policy),
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import noCaptureBypass from './no-capture-bypass/rule.ts'
 import noGatewayHijack from './no-gateway-hijack/rule.ts'
 import noHostNetwork from './no-host-network/rule.ts'
 import noOpeningDelete from './no-opening-delete/rule.ts'
+import noProxyShell from './no-proxy-shell/rule.ts'
 import requireApprovedHosts from './require-approved-hosts/rule.ts'
 import requireCanonicalHosts from './require-canonical-hosts/rule.ts'
 import requireHonestEndpoints from './require-honest-endpoints/rule.ts'
@@ -18,6 +19,7 @@ export const rules: readonly Rule[] = [
   noGatewayHijack,
   noHostNetwork,
   noOpeningDelete,
+  noProxyShell,
   requireApprovedHosts,
   requireCanonicalHosts,
   requireHonestEndpoints,
