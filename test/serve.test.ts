@@ -12,7 +12,7 @@ import t from 'tap'
 import { InputError } from '../src/cli/input.ts'
 import type { ServeFlags } from '../src/cli/serve.ts'
 import { serve } from '../src/cli/server.ts'
-import { developmentCredentials } from '../src/http/certificate.ts'
+import { developmentCredentials } from '../src/http/development.ts'
 import { createLog } from '../src/http/log.ts'
 
 const flags: ServeFlags = {
@@ -22,6 +22,8 @@ const flags: ServeFlags = {
   inventory: [],
   now: Date.parse('2026-11-21T12:00:00Z'),
   allowSample: '0',
+  mutate: true,
+  shutdownDelay: '10',
 }
 
 const examples = join(import.meta.dirname, '..', 'examples')
@@ -76,7 +78,7 @@ t.test('over TLS, from start to stop', async t => {
     policy: 'baseline',
     revision: /^[0-9a-f]{12}$/,
     ruleCount: Number,
-    mutating: false,
+    mutating: true,
   })
   const ca = readFileSync(started.ca)
   const agent = new Agent({ keepAlive: true, ca })

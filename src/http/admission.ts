@@ -189,7 +189,7 @@ export interface Patched {
  * Returns the answer of the mutating endpoint: the patch, absent where nothing is to be changed, which mutations made it,
  * and what they cure. It never refuses: whether the pod may run is judged when it is final.
  */
-export function writePatch(uid: string, { patch, made, cured }: Patched, policy: Policy): AdmissionReply {
+export function writePatch(uid: string, { patch, made, cured }: Patched, revision: string): AdmissionReply {
   if (patch.length === 0) return { ...wire, response: { uid, allowed: true } }
   const names = new Set(cured.map(({ rule, message }) => `${rule}/${message}`))
   return {
@@ -202,7 +202,7 @@ export function writePatch(uid: string, { patch, made, cured }: Patched, policy:
       auditAnnotations: {
         mutations: made.map(({ id }) => id).join(','),
         ...(names.size === 0 ? {} : { cured: [...names].sort(compareText).join(',') }),
-        policy: policy.revision,
+        policy: revision,
       },
     },
   }

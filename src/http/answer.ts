@@ -4,7 +4,7 @@ import { mutate, patchOf } from '../core/mutate.ts'
 import type { Mutated } from '../core/mutation.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Review } from '../core/review.ts'
-import { type AdmissionReply, readReview, writePatch, writeRefusal, writeReply } from './admission.ts'
+import { type AdmissionReply, type ReadReview, readReview, writePatch, writeRefusal, writeReply } from './admission.ts'
 
 /** What reviews are judged with at the moment. */
 export interface Bench {
@@ -42,10 +42,7 @@ const faultText = 'the guard failed while judging this object; its log has the c
 export function answerValidate(body: unknown, { policy, inventory }: Bench, now: number): Answer {
   const read = readReview(body)
   if (!read.ok && read.reply === 'not-a-review') return { outcome: 'not-a-review' }
-  if (!read.ok) {
-    const { uid, code, why } = read
-    return { outcome: 'unreadable', uid, why, reply: writeRefusal(uid, code, why) }
-  }
+  if (!read.ok) return unreadable(read)
   const { review } = read
   try {
     const evaluation = evaluate(review, policy, inventory, now)
@@ -62,26 +59,37 @@ export function answerValidate(body: unknown, { policy, inventory }: Bench, now:
 export function answerMutate(body: unknown, { policy, inventory }: Bench, now: number): Answer {
   const read = readReview(body, 'submitted')
   if (!read.ok && read.reply === 'not-a-review') return { outcome: 'not-a-review' }
-  if (!read.ok) {
-    const { uid, code, why } = read
-    return { outcome: 'unreadable', uid, why, reply: writeRefusal(uid, code, why) }
-  }
+  if (!read.ok) return unreadable(read)
   const { review } = read
   try {
     const mutated = mutationsOf(review, policy, inventory)
     const patch = review.object === undefined ? [] : patchOf(review.object, mutated.made)
     // What is cured is told where something is; most pods are right as they are, and then this costs nothing.
     const cured = patch.length === 0 ? [] : evaluate(review, policy, inventory, now).cured
-    const reply = writePatch(review.uid, { patch, made: mutated.made, cured }, policy)
+    const reply = writePatch(review.uid, { patch, made: mutated.made, cured }, policy.revision)
     return { outcome: 'mutated', review, mutated, reply }
   } catch (cause) {
-    return {
-      outcome: 'fault',
-      review,
-      cause,
-      reply: writePatch(review.uid, { patch: [], made: [], cured: [] }, policy),
-    }
+    return { outcome: 'fault', review, cause, reply: writePatch(review.uid, unchanged, policy.revision) }
   }
+}
+
+/**
+ * Returns what `/mutate` answers while there is nothing to decide with: the pod stays as it is, since waiting would hold up
+ * every pod, and the final one is judged all the same.
+ */
+export function answerUnmutated(body: unknown): Answer {
+  const read = readReview(body, 'submitted')
+  if (!read.ok && read.reply === 'not-a-review') return { outcome: 'not-a-review' }
+  if (!read.ok) return unreadable(read)
+  const { review } = read
+  const mutated: Mutated = { object: review.object ?? {}, made: [], errors: [] }
+  return { outcome: 'mutated', review, mutated, reply: writePatch(review.uid, unchanged, '') }
+}
+
+const unchanged = { patch: [], made: [], cured: [] } as const
+
+function unreadable({ uid, code, why }: Extract<ReadReview, { reply: 'refused' }>): Answer {
+  return { outcome: 'unreadable', uid, why, reply: writeRefusal(uid, code, why) }
 }
 
 /** Only pods that are created are mutated: what exists has an owner who would wonder. */

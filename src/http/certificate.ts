@@ -1,7 +1,6 @@
-import { createPrivateKey, type KeyObject, randomBytes, webcrypto, X509Certificate } from 'node:crypto'
-import { lstatSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import { bad, good, type Result } from '../istio/result.ts'
 
 /** A serving certificate with its key, PEM. */
@@ -12,150 +11,69 @@ export interface Credentials {
   readonly notAfter: number
 }
 
-/** Credentials of the development CA, and where a client finds that CA. */
-export interface DevelopmentCredentials extends Credentials {
-  readonly caPath: string
-}
-
-const day = 24 * 60 * 60 * 1000
-
-/** How long a development certificate lives. */
-const lifetime = 30 * day
-
-/** Checks that a certificate (the first of a PEM chain) and a key belong together and that the certificate holds now. */
-export function checkPair(cert: string, key: string, now: number): Result<Credentials> {
-  const certificate = parse(() => new X509Certificate(cert))
+/**
+ * Checks that a certificate (the first of a PEM chain) and a key belong together, that the certificate holds now, and
+ * that it covers the name that clients ask for, where one is given. OpenSSL itself takes a certificate and a key of two
+ * algorithms without a word, and then fails every handshake.
+ */
+export function checkPair(cert: string, key: string, now: number, serverName?: string): Result<Credentials> {
+  const [leaf, ...others] = pemBlocks(cert) ?? []
+  const certificate = leaf === undefined ? undefined : attempt(() => new X509Certificate(leaf))
   if (certificate === undefined) return bad('the certificate is not readable PEM')
-  const privateKey: KeyObject | undefined = parse(() => createPrivateKey(key))
+  if (!others.every(isCertificate)) return bad('a certificate of the chain is not readable PEM')
+  const privateKey: KeyObject | undefined = attempt(() => createPrivateKey(key))
   if (privateKey === undefined) return bad('the key is not a readable, unencrypted PEM')
   if (!certificate.checkPrivateKey(privateKey)) return bad('the key does not belong to the certificate')
   const notAfter = Date.parse(certificate.validTo)
-  if (now >= notAfter) return bad(`the certificate has expired on ${new Date(notAfter).toISOString().slice(0, 10)}`)
+  if (now >= notAfter) return bad(`the certificate has expired on ${dayOf(notAfter)}`)
   if (now < Date.parse(certificate.validFrom)) return bad('the certificate is not valid yet')
+  if (serverName !== undefined && !covers(certificate, serverName)) {
+    return bad(`the certificate does not cover ${serverName}, only ${certificate.subjectAltName ?? 'no name at all'}`)
+  }
+  // What TLS itself refuses besides, such as a key that is too short.
+  if (attempt(() => createSecureContext({ cert, key })) === undefined) return bad('TLS refuses the certificate')
   return good({ cert, key, notAfter })
 }
 
-function parse<T>(read: () => T): T | undefined {
+/** Checks a bundle of CAs, PEM: each must be readable, and one at least be a CA that holds now. */
+export function checkAuthorities(pem: string, now: number): Result<string> {
+  const certificates = (pemBlocks(pem) ?? []).map(block => attempt(() => new X509Certificate(block)))
+  if (certificates.length === 0) return bad('no certificate in PEM')
+  if (certificates.includes(undefined)) return bad('a certificate is not readable PEM')
+  const holds = certificates.some(
+    certificate => certificate?.ca && now < Date.parse(certificate.validTo) && now >= Date.parse(certificate.validFrom),
+  )
+  return holds ? good(pem) : bad('no certificate is a CA that holds now')
+}
+
+/** As Go's client: by alternative names alone, and a wildcard stands for one whole label. */
+function covers(certificate: X509Certificate, name: string): boolean {
+  if (isIP(name) !== 0) return certificate.checkIP(name) !== undefined
+  return certificate.checkHost(name, { subject: 'never', partialWildcards: false }) !== undefined
+}
+
+/** Each marker has a line of its own: OpenSSL reads nothing more after one that has not, and does not say so. */
+const pemBlock = /^-----BEGIN CERTIFICATE-----\s[^-]*^-----END CERTIFICATE-----\s*?$/gm
+
+/** Returns the certificates of a PEM text, or undefined where one has no end, since the file is still being written. */
+function pemBlocks(pem: string): readonly string[] | undefined {
+  const blocks = pem.match(pemBlock) ?? []
+  return blocks.length === pem.split('-----BEGIN CERTIFICATE-----').length - 1 ? blocks : undefined
+}
+
+function isCertificate(pem: string): boolean {
+  return attempt(() => new X509Certificate(pem)) !== undefined
+}
+
+function dayOf(moment: number): string {
+  return new Date(moment).toISOString().slice(0, 10)
+}
+
+/** Returns what a reader returns, undefined where it throws. */
+export function attempt<T>(read: () => T): T | undefined {
   try {
     return read()
   } catch {
     return undefined
   }
-}
-
-/** Returns where development certificates are kept: under the XDG cache where that is set, else among temporary files. */
-export function developmentFolder(environment: Readonly<Record<string, string | undefined>>): string {
-  const cache = environment['XDG_CACHE_HOME'] ?? ''
-  return cache.startsWith('/') ? join(cache, 'sallyport') : join(tmpdir(), `sallyport-${process.getuid?.() ?? 'user'}`)
-}
-
-/**
- * Returns credentials for localhost, 127.0.0.1 and ::1, signed by a CA that signs nothing else: its key is never kept.
- * They are reused while they hold for another day. The folder is for our eyes only, and refused where it is not ours.
- */
-export async function developmentCredentials(folder: string, now: number): Promise<DevelopmentCredentials> {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  refuseShared(folder)
-  const place = join(folder, 'development')
-  const kept = load(place, now)
-  if (kept !== undefined) return kept
-  const fresh = mkdtempSync(join(folder, 'new-'))
-  const made = await generate(now)
-  writeFileSync(join(fresh, files.key), made.key, { mode: 0o600 })
-  writeFileSync(join(fresh, files.cert), made.cert, { mode: 0o600 })
-  writeFileSync(join(fresh, files.ca), made.ca, { mode: 0o600 })
-  install(fresh, place, now)
-  const installed = load(place, now)
-  if (installed === undefined) throw new Error(`cannot keep a development certificate in ${place}`)
-  return installed
-}
-
-const files = { key: 'tls.key', cert: 'tls.crt', ca: 'ca.crt' } as const
-
-/** A folder among temporary files may have been made by somebody else, who would then read the key or choose it. */
-function refuseShared(folder: string): void {
-  const stat = lstatSync(folder)
-  const mine = process.getuid === undefined || stat.uid === process.getuid()
-  if (!stat.isDirectory() || !mine || (stat.mode & 0o077) !== 0) {
-    throw new Error(`${folder} must be a folder that only you may read; remove it or set XDG_CACHE_HOME`)
-  }
-}
-
-function load(place: string, now: number): DevelopmentCredentials | undefined {
-  const read = (file: string): string => readFileSync(join(place, file), 'utf8')
-  const kept = parse(() => ({ key: read(files.key), cert: read(files.cert), ca: read(files.ca) }))
-  if (kept === undefined) return undefined
-  const pair = checkPair(kept.cert, kept.key, now)
-  const ca = parse(() => new X509Certificate(kept.ca))
-  if (!pair.ok || ca === undefined || pair.value.notAfter - now < day) return undefined
-  return new X509Certificate(kept.cert).verify(ca.publicKey)
-    ? { ...pair.value, caPath: join(place, files.ca) }
-    : undefined
-}
-
-/** Moves the folder into place as a whole; where another process was faster, its certificate stands. */
-function install(fresh: string, place: string, now: number): void {
-  if (load(place, now) === undefined) rmSync(place, { recursive: true, force: true })
-  try {
-    renameSync(fresh, place)
-  } catch {
-    rmSync(fresh, { recursive: true, force: true })
-  }
-}
-
-async function generate(now: number): Promise<{ readonly key: string; readonly cert: string; readonly ca: string }> {
-  // The library needs the metadata polyfill before it; both are loaded only where a certificate must be made.
-  await import('reflect-metadata')
-  const x509 = await import('@peculiar/x509')
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
-  const newKeys = (): Promise<webcrypto.CryptoKeyPair> =>
-    webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
-  const [caKeys, leafKeys] = [await newKeys(), await newKeys()]
-  const validity = { notBefore: new Date(now - day), notAfter: new Date(now + lifetime) }
-  const { keyCertSign, cRLSign, digitalSignature } = x509.KeyUsageFlags
-  const ca = await x509.X509CertificateGenerator.createSelfSigned(
-    {
-      ...validity,
-      serialNumber: serial(),
-      name: 'CN=Sallyport development CA',
-      keys: caKeys,
-      signingAlgorithm: algorithm,
-      extensions: [
-        new x509.BasicConstraintsExtension(true, 0, true),
-        new x509.KeyUsagesExtension(keyCertSign | cRLSign, true),
-        await x509.SubjectKeyIdentifierExtension.create(caKeys.publicKey),
-      ],
-    },
-    webcrypto,
-  )
-  const leaf = await x509.X509CertificateGenerator.create(
-    {
-      ...validity,
-      serialNumber: serial(),
-      subject: 'CN=localhost',
-      issuer: ca.subject,
-      publicKey: leafKeys.publicKey,
-      signingKey: caKeys.privateKey,
-      signingAlgorithm: algorithm,
-      extensions: [
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(digitalSignature, true),
-        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-        new x509.SubjectAlternativeNameExtension([
-          { type: 'dns', value: 'localhost' },
-          { type: 'ip', value: '127.0.0.1' },
-          { type: 'ip', value: '::1' },
-        ]),
-        await x509.AuthorityKeyIdentifierExtension.create(ca.publicKey),
-      ],
-    },
-    webcrypto,
-  )
-  const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', leafKeys.privateKey)
-  return { key: x509.PemConverter.encode(pkcs8, 'PRIVATE KEY'), cert: leaf.toString('pem'), ca: ca.toString('pem') }
-}
-
-/** Sixteen random bytes of which the first bit is not set: serial numbers are positive. */
-function serial(): string {
-  return `0${randomBytes(16).toString('hex').slice(1)}`
 }

@@ -40,6 +40,12 @@ export const logField = {
   approvedHosts: 'approvedHosts',
   mutating: 'mutating',
   signal: 'signal',
+  /** When the serving certificate ends. */
+  notAfter: 'notAfter',
+  /** Connections that were cut, since their clients did not finish. */
+  connections: 'connections',
+  /** Where an error came from that nobody caught. */
+  origin: 'origin',
 } as const
 
 /** Longest text of a field that a requester chose. */
@@ -48,15 +54,15 @@ const textLimit = 256
 /** Longest message and stack of a logged error. */
 const errorLimit = 4000
 
-/** Returns a log that writes one JSON object a line on standard output, or to the given destination. */
-export function createLog(destination?: DestinationStream): Log {
+/** Returns a log that writes one JSON object a line to the destination. */
+export function createLog(destination: DestinationStream): Log {
   const options: LoggerOptions = {
     base: null,
     timestamp: (): string => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string): object => ({ level: label }) },
     serializers: { [logField.error]: describeError },
   }
-  return destination === undefined ? pino(options) : pino(options, destination)
+  return pino(options, destination)
 }
 
 /** Errors may carry anything, an object that is judged among it: only type, message and stack are logged. */

@@ -1,17 +1,28 @@
 import type { Server as HttpsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
+import { promisify } from 'node:util'
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
-import { parseJson } from '../manifest/parse.ts'
+import { field } from '../istio/json.ts'
 import type { AdmissionReply } from './admission.ts'
-import { answerValidate, type Bench } from './answer.ts'
+import { type Answer, answerMutate, answerUnmutated, answerValidate, type Bench } from './answer.ts'
+import { readBody } from './body.ts'
+import { patienceFor } from './deadline.ts'
+import { Intake, type Rejection } from './intake.ts'
 import type { DecisionLog, Log } from './log.ts'
+import type { LoopWatch } from './loop.ts'
 import type { Metrics } from './metrics.ts'
+import { knownStatus, refuse, refuseRaw } from './refusal.ts'
+import { announcedLength, announcesJson, brokenStatus } from './request.ts'
 
 /** What a server is made of; functions are asked anew for each request. */
 export interface ServerOptions {
   readonly key: string
   readonly cert: string
+  /** When the certificate ends, milliseconds since the epoch; never, where absent. */
+  readonly notAfter?: number
+  /** CAs of the clients that are let in, PEM; without it every client is. */
+  readonly clientCa?: string | undefined
   bench(): Bench
   /** False until there is something to judge with: reviews are told to come again. */
   ready(): boolean
@@ -20,197 +31,175 @@ export interface ServerOptions {
   readonly log: Log
   readonly decisions: DecisionLog
   readonly metrics: Metrics
+  /** Tells how long a request may have waited; without it none has. */
+  readonly loop?: LoopWatch
+}
+
+/** Returns what is answered to a parsed body; never throws. */
+type AnswerReview = (body: unknown, bench: Bench, now: number) => Answer
+
+/** How a path is served. */
+interface Route {
+  readonly answer: AnswerReview
+  /** What is answered while there is nothing to judge with; absent: come again. */
+  readonly unready?: (body: unknown) => Answer
+}
+
+/** What is served, by path. */
+const routes: Readonly<Record<string, Route>> = {
+  '/validate': { answer: answerValidate },
+  '/mutate': { answer: answerMutate, unready: answerUnmutated },
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The moment after which nobody waits for the answer any more, on the clock of `performance.now()`. */
+    deadline: number
+  }
 }
 
 /** The admission endpoint, ready to listen. */
 export type AdmissionApp = FastifyInstance<HttpsServer>
 
 const second = 1000
-const mebibyte = 1024 * 1024
 
-/** Two objects of 3 MiB, the most that etcd takes and more, and room for the envelope. */
-const bodyLimit = 7 * mebibyte
+/** Connections at a time; an API server keeps 25 idle ones for each of our paths, and a cluster has few API servers. */
+const connectionLimit = 2000
 
-/** Bodies taken at a time in all; what comes on top is told to come again. */
-const inFlightLimit = 64 * mebibyte
+/** Go's client keeps idle connections for 90 s: we must not be the first to let go. */
+const idleTimeout = 120 * second
 
-/** Answers to what no API server sends, and to our own faults: constant, so nothing of the request comes back. */
-const bodies: Readonly<Record<number, string>> = {
-  400: 'not an AdmissionReview\n',
-  404: 'not found\n',
-  413: 'body too large\n',
-  415: 'not application/json in UTF-8\n',
-  500: 'internal error\n',
-  503: 'not ready\n',
+/** Returns what TLS serves and asks for; all of it, since a swap forgets what it is not told. */
+export function secureContextOf({ key, cert, clientCa }: Pick<ServerOptions, 'key' | 'cert' | 'clientCa'>): {
+  readonly key: string
+  readonly cert: string
+  readonly minVersion: 'TLSv1.2'
+  readonly ca?: string
+} {
+  return { key, cert, minVersion: 'TLSv1.2', ...(clientCa === undefined ? {} : { ca: clientCa }) }
 }
 
 /**
- * Returns the admission endpoint: `POST /validate` and nothing else, HTTP/1.1 over TLS 1.2 or later. A genuine review
+ * Returns the admission endpoint: a POST for each route and nothing else, HTTP/1.1 over TLS 1.2 or later. A genuine review
  * always gets an AdmissionReview with its uid; HTTP errors are for what no API server sends, and for our own faults.
- * `draining` answers true once connections should end.
+ * `ending` answers true for a connection that should end with the answer that is being given.
  */
-export function admissionApp(options: ServerOptions, draining: () => boolean = () => false): AdmissionApp {
+export function admissionApp(options: ServerOptions, ending: (socket: Socket) => boolean = () => false): AdmissionApp {
+  const { metrics, log, loop } = options
+  const endWhereDue = (reply: FastifyReply): FastifyReply =>
+    ending(reply.request.raw.socket) ? reply.header('connection', 'close') : reply
+  const reject = (reply: FastifyReply, status: number): FastifyReply => {
+    metrics.rejected(knownStatus(status))
+    return refuse(endWhereDue(reply), status)
+  }
   const app: AdmissionApp = fastify({
     https: {
-      key: options.key,
-      cert: options.cert,
-      minVersion: 'TLSv1.2',
+      ...secureContextOf(options),
+      ...(options.clientCa === undefined ? {} : { requestCert: true, rejectUnauthorized: true }),
       handshakeTimeout: 5 * second,
       headersTimeout: 5 * second,
       connectionsCheckingInterval: second,
     },
-    // Go's client keeps idle connections for 90 s: we must not be the first to let go.
-    keepAliveTimeout: 120 * second,
+    keepAliveTimeout: idleTimeout,
     requestTimeout: 8 * second,
-    bodyLimit,
     return503OnClosing: false,
     exposeHeadRoutes: false,
-    frameworkErrors: (_error, _request, reply) => refuse(reply, 400),
+    frameworkErrors: (_error, _request, reply) => reject(reply, 400),
+    clientErrorHandler: (error, socket) => {
+      const status = brokenStatus(error)
+      if (status === undefined) socket.destroy(error)
+      // A spare connection of an API server is not slow, it has had nothing to say yet; Node would cut it all the same.
+      else if (status === 408 && socket.bytesRead === 0) socket.setTimeout(idleTimeout)
+      else {
+        metrics.rejected(status)
+        refuseRaw(socket, status, error)
+      }
+    },
   })
-  app.server.maxConnections = 2000
+  const intake = new Intake()
+  const connections = promisify(app.server.getConnections).bind(app.server)
+  metrics.watch({ inFlight: () => intake, connections })
+  app.server.maxConnections = connectionLimit
+  app.server.on('drop', () => metrics.connectionDropped())
+  app.server.on('tlsClientError', () => metrics.tlsFailed())
+
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    const value = isPlainJson(request) && typeof body !== 'string' ? readJson(body) : unsupported
-    if (value === unsupported) done(statusError(415))
-    else if (value === unreadable) done(statusError(400))
-    else done(null, value)
+  app.addContentTypeParser('application/json', (_request, payload, done) => {
+    intake.receive(payload, body => done(null, body))
   })
   app.setErrorHandler((error: FastifyError, _request, reply) => {
     const status = error.statusCode ?? 500
-    if (status < 500) return refuse(reply, status)
-    options.log.error({ err: error }, 'a request failed')
-    return refuse(reply, 500)
+    if (status >= 500) log.error({ err: error }, 'a request failed')
+    return reject(reply, status < 500 ? status : 500)
   })
-  app.setNotFoundHandler((_request, reply) => refuse(reply, 404))
-
-  let inFlight = 0
-  app.addHook('onRequest', async (request, reply) => {
-    if (draining()) reply.header('connection', 'close')
-    if (request.is404) return refuse(reply, 404)
-    if (request.headers['content-encoding'] !== undefined) return refuse(reply, 415)
-    const size = Number(request.headers['content-length'] ?? bodyLimit)
-    if (!options.ready() || inFlight + size > inFlightLimit) return refuse(reply.header('retry-after', '1'), 503)
-    inFlight += size
-    reply.raw.once('close', () => {
-      inFlight -= size
+  app.setNotFoundHandler((_request, reply) => reject(reply, 404))
+  app.decorateRequest('deadline', 0)
+  app.addHook('onRequest', (request, reply, next) => {
+    const now = performance.now()
+    request.deadline = now - (loop?.waited(now) ?? 0) + patienceFor(field(request.query, 'timeout'))
+    const ready = options.ready() || routes[request.routeOptions.url ?? '']?.unready !== undefined
+    const status = statusBefore(request, intake.refuses(announcedLength(request.headers)), ready)
+    if (status === undefined) next()
+    else reject(reply, status)
+  })
+  for (const [path, route] of Object.entries(routes)) {
+    app.post(path, (request, reply) => {
+      const outcome = answerBody(request, route, options)
+      if (typeof outcome === 'number') return reject(reply, outcome)
+      return endWhereDue(reply).header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(outcome))
     })
-  })
-  app.post('/validate', (request, reply) => {
-    const answer = judge(request.body, options)
-    return answer === undefined ? refuse(reply, 400) : reply.send(answer)
-  })
+  }
   return app
 }
 
-/** Answers a body, counts and logs what became of it; undefined where it is no review. */
-function judge(body: unknown, { bench, now, log, decisions, metrics }: ServerOptions): AdmissionReply | undefined {
+const rejectionStatus: Readonly<Record<Rejection, number>> = { 'too-large': 413, 'no-room': 503 }
+
+/** Returns the status of a request that is refused before its body is read, or undefined. */
+function statusBefore(request: FastifyRequest, rejection: Rejection | undefined, ready: boolean): number | undefined {
+  if (request.is404) return 404
+  if (!announcesJson(request.headers)) return 415
+  if (rejection !== undefined) return rejectionStatus[rejection]
+  return ready ? undefined : 503
+}
+
+/** Returns the answer to a request whose body is here, or the status that refuses it. Counts and logs what became of it. */
+function answerBody({ body, deadline }: FastifyRequest, route: Route, options: ServerOptions): AdmissionReply | number {
+  if (body === 'too-large' || body === 'no-room') return rejectionStatus[body]
+  if (!Buffer.isBuffer(body)) return 400
   const started = performance.now()
-  const answer = answerValidate(body, bench(), now())
-  if (answer.outcome === 'not-a-review') return undefined
+  if (started > deadline) {
+    options.metrics.shed()
+    return 503
+  }
+  const read = readBody(body)
+  return (read.ok ? judge(route, read.value, options) : undefined) ?? 400
+}
+
+function judge({ answer, unready }: Route, body: unknown, options: ServerOptions): AdmissionReply | undefined {
+  const { log, decisions, metrics } = options
+  const started = performance.now()
+  const isReady = unready === undefined || options.ready()
+  const answered = isReady ? answer(body, options.bench(), options.now()) : unready(body)
+  if (answered.outcome === 'not-a-review') return undefined
   const milliseconds = performance.now() - started
   const seconds = milliseconds / second
-  if (answer.outcome === 'judged') {
-    metrics.judged(answer.review.operation, answer.evaluation, seconds)
-    decisions.decided(answer.review, answer.evaluation, milliseconds)
-  } else if (answer.outcome === 'unreadable') {
+  if (answered.outcome === 'judged') {
+    metrics.judged(answered.review.operation, answered.evaluation, seconds)
+    decisions.decided(answered.review, answered.evaluation, milliseconds)
+  } else if (answered.outcome === 'unreadable') {
     metrics.refused(seconds)
-    decisions.refused(answer.uid, answer.why, milliseconds)
-  } else if (answer.outcome === 'fault') {
+    decisions.refused(answered.uid, answered.why, milliseconds)
+  } else if (answered.outcome === 'mutated') {
+    const { made, errors } = answered.mutated
+    metrics.mutated(
+      made.map(({ id }) => id),
+      seconds,
+    )
+    for (const { mutation, cause } of errors)
+      log.error({ uid: answered.review.uid, mutation, err: cause }, 'mutation error')
+  } else if (answered.outcome === 'fault') {
     metrics.refused(seconds)
-    log.error({ uid: answer.review.uid, err: answer.cause }, 'a review could not be judged')
+    log.error({ uid: answered.review.uid, err: answered.cause }, 'a review could not be judged')
   }
-  return answer.reply
-}
-
-function refuse(reply: FastifyReply, status: number): FastifyReply {
-  const known = status in bodies ? status : 400
-  return reply.code(known).type('text/plain; charset=utf-8').send(bodies[known])
-}
-
-const unsupported = Symbol('unsupported')
-const unreadable = Symbol('unreadable')
-
-/** One media type, no parameter but `charset=utf-8`. */
-const plainJson = /^\s*application\/json\s*(;\s*charset\s*=\s*("utf-8"|utf-8)\s*)?$/i
-
-function isPlainJson(request: FastifyRequest): boolean {
-  return plainJson.test(request.headers['content-type'] ?? '')
-}
-
-/** Refuses what is not UTF-8, and keeps a byte order mark, which is not JSON. */
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-/** Reads JSON once; keys like `__proto__` become own properties like any other. */
-function readJson(body: Buffer): unknown {
-  try {
-    return parseJson(utf8.decode(body))
-  } catch {
-    return unreadable
-  }
-}
-
-function statusError(statusCode: number): Error {
-  return Object.assign(new Error(bodies[statusCode]), { statusCode })
-}
-
-/** Returns the second endpoint: liveness, readiness and metrics, plain HTTP, for kubelet and Prometheus. */
-export function probesApp(metrics: Metrics, ready: () => boolean): FastifyInstance {
-  const app = fastify({ requestTimeout: 8 * second, bodyLimit: 1 })
-  app.removeAllContentTypeParsers()
-  app.setNotFoundHandler((_request, reply) => refuse(reply, 404))
-  app.get('/livez', (_request, reply) => reply.type('text/plain').send('ok\n'))
-  app.get('/readyz', (_request, reply) => (ready() ? reply.type('text/plain').send('ok\n') : refuse(reply, 503)))
-  app.get('/metrics', async (_request, reply) => {
-    const { contentType, body } = await metrics.expose()
-    return reply.type(contentType).send(body)
-  })
-  return app
-}
-
-/** Where to listen; port 0 is any free one. */
-export interface Endpoint {
-  readonly host: string
-  readonly port: number
-}
-
-/** A server that listens. */
-export interface RunningServer {
-  readonly admission: Endpoint
-  readonly probes: Endpoint
-  /**
-   * Stops: readiness fails at once, requests are still answered, each ending its connection, until `routed` says that
-   * nobody sends any more; then what is under way is finished.
-   */
-  close(routed?: Promise<unknown>): Promise<void>
-}
-
-/** Starts both endpoints. */
-export async function startServer(
-  options: ServerOptions,
-  listen: { readonly admission: Endpoint; readonly probes: Endpoint },
-): Promise<RunningServer> {
-  let draining = false
-  const admission = admissionApp(options, () => draining)
-  const probes = probesApp(options.metrics, () => !draining && options.ready())
-  try {
-    await admission.listen({ ...listen.admission })
-    await probes.listen({ ...listen.probes })
-  } catch (cause) {
-    await Promise.all([admission.close(), probes.close()])
-    throw cause
-  }
-  return {
-    admission: endpointOf(admission.server.address(), listen.admission),
-    probes: endpointOf(probes.server.address(), listen.probes),
-    close: async routed => {
-      draining = true
-      await routed
-      await admission.close()
-      await probes.close()
-    },
-  }
-}
-
-function endpointOf(address: AddressInfo | string | null, asked: Endpoint): Endpoint {
-  return typeof address === 'object' && address !== null ? { host: asked.host, port: address.port } : asked
+  return answered.reply
 }
