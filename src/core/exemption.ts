@@ -128,6 +128,17 @@ function controllerOf(
   return undefined
 }
 
+/**
+ * Returns true where the requester is the very controller that makes such children of the owner that an object names. It
+ * makes them from nothing but the owner's template, which was judged when it was written.
+ */
+export function isMadeByController(object: unknown, requester: Requester): boolean {
+  return list(dig(object, 'metadata', 'ownerReferences')).some(reference => {
+    const kind = kindOf(groupOf(text(field(reference, 'apiVersion')) ?? ''), text(field(reference, 'kind')) ?? '')
+    return field(reference, 'controller') === true && isMadeBy(requester, kind)
+  })
+}
+
 function isMadeBy(requester: Requester | undefined, owner: Kind): boolean {
   if (requester === undefined) return true
   const controller = controllers[owner]

@@ -87,12 +87,15 @@ export interface Facts {
   readonly workloads: {
     readonly mayOptOut: readonly WorkloadFact[]
     readonly mayUseHostNetwork: readonly WorkloadFact[]
+    readonly mayHavePrivileges: readonly WorkloadFact[]
   }
   readonly mesh: {
     readonly rootNamespace: string
     readonly clusterDomain: string
     /** Revisions and tags whose injector the organisation runs. */
     readonly revisions: readonly string[] | undefined
+    /** Images of the proxy and its init containers, as `matchesImage` reads their names. */
+    readonly proxyImages: readonly string[] | undefined
     readonly outboundTrafficPolicy: 'REGISTRY_ONLY' | 'ALLOW_ANY' | undefined
   }
 }

@@ -101,6 +101,7 @@ function factsOf(gathered: Gathered, guardNamespace: string): Facts {
       rootNamespace: mesh.rootNamespace ?? 'istio-system',
       clusterDomain: mesh.clusterDomain ?? 'cluster.local',
       revisions: mesh.revisions,
+      proxyImages: mesh.proxyImages,
       outboundTrafficPolicy: mesh.outboundTrafficPolicy,
     },
   }

@@ -40,7 +40,11 @@ export interface Gathered {
   readonly approvals: Approval[]
   readonly exemptions: Exemption[]
   readonly identities: { users: Set<string>; groups: Set<string> }
-  readonly workloads: { mayOptOut: WorkloadFact[]; mayUseHostNetwork: WorkloadFact[] }
+  readonly workloads: {
+    mayOptOut: WorkloadFact[]
+    mayUseHostNetwork: WorkloadFact[]
+    mayHavePrivileges: WorkloadFact[]
+  }
   readonly rules: Map<string, RuleSettings>
   readonly mutations: Map<string, MutationSettings>
   egressGateways: Map<string, EgressGateway> | undefined
@@ -50,6 +54,7 @@ export interface Gathered {
     rootNamespace: string | undefined
     clusterDomain: string | undefined
     revisions: string[] | undefined
+    proxyImages: string[] | undefined
     outboundTrafficPolicy: 'REGISTRY_ONLY' | 'ALLOW_ANY' | undefined
   }
 }
@@ -67,7 +72,7 @@ export function gather(
     approvals: [],
     exemptions: [],
     identities: { users: new Set(), groups: new Set() },
-    workloads: { mayOptOut: [], mayUseHostNetwork: [] },
+    workloads: { mayOptOut: [], mayUseHostNetwork: [], mayHavePrivileges: [] },
     rules: new Map(),
     mutations: new Map(),
     egressGateways: undefined,
@@ -77,6 +82,7 @@ export function gather(
       rootNamespace: undefined,
       clusterDomain: undefined,
       revisions: undefined,
+      proxyImages: undefined,
       outboundTrafficPolicy: undefined,
     },
   }
@@ -113,7 +119,7 @@ function gatherPolicy(document: PolicyDocument, gathered: Gathered, problems: Po
     gathered.ranges[name] = before === undefined ? ranges : union(before, ranges)
   }
   gatherIdentities(spec, gathered)
-  for (const name of ['mayOptOut', 'mayUseHostNetwork'] as const) {
+  for (const name of ['mayOptOut', 'mayUseHostNetwork', 'mayHavePrivileges'] as const) {
     for (const entry of list(dig(spec, 'workloads', name))) gathered.workloads[name].push(readWorkload(entry))
   }
   gatherMesh(spec, gathered)
@@ -177,8 +183,10 @@ function gatherMesh(spec: Fields, gathered: Gathered): void {
   mesh.clusterDomain = text(dig(spec, 'mesh', 'clusterDomain')) ?? mesh.clusterDomain
   const mode = dig(spec, 'mesh', 'outboundTrafficPolicy')
   if (mode === 'REGISTRY_ONLY' || mode === 'ALLOW_ANY') mesh.outboundTrafficPolicy = mode
-  const revisions = dig(spec, 'mesh', 'revisions')
-  if (revisions !== undefined) mesh.revisions = [...(mesh.revisions ?? []), ...strings(revisions)]
+  for (const name of ['revisions', 'proxyImages'] as const) {
+    const given = dig(spec, 'mesh', name)
+    if (given !== undefined) mesh[name] = [...(mesh[name] ?? []), ...strings(given)]
+  }
 }
 
 function gatherRules(document: PolicyDocument, gathered: Gathered, problems: PolicyProblem[]): void {

@@ -202,15 +202,21 @@ function factSchemas(): Readonly<Record<string, JsonSchema>> {
       'Who is who.',
     ),
     workloads: object(
-      { mayOptOut: serviceAccounts, mayUseHostNetwork: serviceAccounts },
+      { mayOptOut: serviceAccounts, mayUseHostNetwork: serviceAccounts, mayHavePrivileges: serviceAccounts },
       [],
-      'Workloads that may deviate: run without a proxy, run in the network of the node.',
+      'Workloads that may deviate: run without a proxy, in the network of the node, with privileges that undo capture.',
     ),
     mesh: object(
       {
         rootNamespace: string('Where mesh-wide Istio objects live; istio-system where absent.'),
         clusterDomain: string('Domain of the cluster; cluster.local where absent.'),
         revisions: listOf(string('A revision or tag.'), 'Revisions and tags whose injector the organisation runs.'),
+        proxyImages: listOf(
+          string('`registry/name:tag`, `registry/name` for any tag, or a beginning with one trailing `*`.', {
+            pattern: '^[^*\\s]+\\*?$',
+          }),
+          'Images that the proxy and its init containers may run.',
+        ),
         outboundTrafficPolicy: {
           enum: ['REGISTRY_ONLY', 'ALLOW_ANY'],
           description: 'The mesh configuration’s mode, where the inventory does not show it.',

@@ -1,0 +1,53 @@
+import type { Path } from '../../core/path.ts'
+import { defineRule } from '../../core/rule.ts'
+import { annotationsOf, labelsOf } from '../../istio/workload.ts'
+
+type Message = 'written'
+
+/** Of the keys outside Istio's domain the one that gives a pod another network, which no sidecar captures. */
+const networks = 'k8s.v1.cni.cncf.io/networks'
+
+export default defineRule<Message, Record<never, never>>({
+  id: 'no-binding-metadata',
+  summary: 'Disallow a Binding that writes labels or annotations of Istio into a pod',
+  risk: [
+    'Whoever binds a pod to a node may put labels and annotations on the Binding; the API server writes them into the pod',
+    'without asking any webhook about the pod itself. In CNI mode the plugin reads them a moment later, when it sets up the',
+    'network. A scheduler has no reason to write there what steers injection and capture.',
+  ].join(' '),
+  judges: ['Binding'],
+  reads: [],
+  facts: [],
+  operations: ['CREATE'],
+  phases: ['final'],
+  classes: ['governed'],
+  outsideLaw: false,
+  params: {},
+  messages: {
+    written: {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: 'the API server writes "{key}" into the pod, where it counts when the network of the pod is set up',
+      fix: 'remove it from the Binding, and set it on the workload, where it is judged',
+      threats: ['pod/binding-metadata'],
+    },
+  },
+  // Kubernetes: pkg/registry/core/pod/storage/storage.go (setPodNodeAndMetadata).
+  check({ object }, tools) {
+    for (const [map, entries] of [
+      ['labels', labelsOf(object)],
+      ['annotations', annotationsOf(object)],
+    ] as const) {
+      for (const [key, value] of entries) {
+        const path: Path = ['metadata', map, key]
+        if (steers(key)) tools.report('written', { path, value, slots: { key } })
+      }
+    }
+  },
+})
+
+/** Returns true for keys of Istio's domain, `istio.io/…` and `….istio.io/…`, and for additional networks. */
+function steers(key: string): boolean {
+  const [domain = ''] = key.split('/', 1)
+  return key === networks || domain === 'istio.io' || domain.endsWith('.istio.io')
+}
