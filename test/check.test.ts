@@ -1,66 +1,9 @@
-import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { runProgram } from '../src/cli/program.ts'
+import { root, run, runApart } from './command.ts'
 
-const root = join(import.meta.dirname, '..')
-const main = join(root, 'src/cli/main.ts')
 const acme = ['--policy', 'examples/policy', '--inventory', 'examples/cluster', '--now', '2026-11-21']
-
-interface Run {
-  readonly code: number | null
-  readonly out: string
-  readonly err: string
-}
-
-/** Runs the command in a process of its own, for what cannot be had otherwise: standard input. */
-function runApart(args: readonly string[], input = ''): Run {
-  const env: NodeJS.ProcessEnv = { ...process.env, NO_COLOR: '1' }
-  delete env['INIT_CWD']
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
-    cwd: root,
-    input,
-    encoding: 'utf8',
-    env,
-  })
-  return { code: status, out: stdout, err: stderr }
-}
-
-/** Runs the command here, as if called from a folder. */
-async function run(args: readonly string[], cwd = root): Promise<Run> {
-  const written = { out: '', err: '' }
-  const saved = {
-    stdout: process.stdout.write,
-    stderr: process.stderr.write,
-    error: console.error,
-    cwd: process.env['INIT_CWD'],
-  }
-  process.env['INIT_CWD'] = cwd
-  process.exitCode = 0
-  process.stdout.write = (text: string | Uint8Array): boolean => {
-    written.out += String(text)
-    return true
-  }
-  process.stderr.write = (text: string | Uint8Array): boolean => {
-    written.err += String(text)
-    return true
-  }
-  console.error = (...words: unknown[]): void => {
-    written.err += `${words.join(' ')}\n`
-  }
-  try {
-    await runProgram(args)
-    return { code: Number(process.exitCode), ...written }
-  } finally {
-    process.stdout.write = saved.stdout
-    process.stderr.write = saved.stderr
-    console.error = saved.error
-    if (saved.cwd === undefined) delete process.env['INIT_CWD']
-    else process.env['INIT_CWD'] = saved.cwd
-    process.exitCode = 0
-  }
-}
 
 function verdicts(out: string): Record<string, string> {
   const found: Record<string, string> = {}
@@ -297,7 +240,5 @@ t.test('folders are read recursively and in order; paths are those of the caller
     out,
     /^passes {2}Namespace no-pods {2}\(a\.yml:1\)\npasses {2}Secret default\/s {2}\(b\/2\.json:1\)\n\n2 objects: 0 refused, 0 warned, 2 pass\n$/,
   )
-  const env = { ...process.env, INIT_CWD: folder }
-  const asNpm = spawnSync(process.execPath, [main, 'check', 'a.yml'], { cwd: root, encoding: 'utf8', env })
-  t.equal(asNpm.status, 0, 'npm runs scripts elsewhere and tells in INIT_CWD')
+  t.equal(runApart(['check', 'a.yml'], '', folder).code, 0, 'npm runs scripts elsewhere and tells in INIT_CWD')
 })

@@ -1,4 +1,4 @@
-/** Bundles the command into dist/sallyport.js: `npm run build`. */
+/** Bundles the command into dist/sallyport.js, or into the file that is named: `npm run build`. */
 import { build } from 'esbuild'
 
 // Packages in CommonJS call require, which an ES module does not have by itself.
@@ -6,7 +6,7 @@ const banner = "import { createRequire } from 'node:module'; const require = cre
 
 await build({
   entryPoints: ['src/cli/main.ts'],
-  outfile: 'dist/sallyport.js',
+  outfile: process.argv[2] ?? 'dist/sallyport.js',
   bundle: true,
   platform: 'node',
   target: 'node24',

@@ -1,12 +1,12 @@
 import type { Fields } from '../istio/json.ts'
 import { workloadKinds } from '../istio/workload.ts'
+import { Bench, docsBase } from './bench.ts'
 import { isCleanUp, isHousekeeping } from './change.ts'
 import {
   type Cure,
   compareFindings,
   comparePaths,
   compareText,
-  type EnforcementAction,
   type Finding,
   type Malformed,
   type NotJudged,
@@ -17,14 +17,12 @@ import { type Inventory, namespaceLabels } from './inventory.ts'
 import { mutate } from './mutate.ts'
 import type { MadeMutation } from './mutation.ts'
 import { formatPath } from './path.ts'
-import type { ChosenRule, Policy } from './policy.ts'
+import type { Policy } from './policy.ts'
 import type { Review } from './review.ts'
-import { fillSlots, type Place, type Rule, type Subject, type Tools } from './rule.ts'
-import { printable, shorten } from './text.ts'
+import type { Rule, Subject } from './rule.ts'
 import { decide, type Evidence } from './verdict.ts'
 
-/** Where the rules are documented; a rule's anchor is its id. */
-export const docsBase = 'https://sallyport.dev/rules'
+export { docsBase }
 
 /** What came out of judging one review. */
 export interface Evaluation extends Evidence {
@@ -37,12 +35,6 @@ export interface Evaluation extends Evidence {
 type Judgement = Evidence & Pick<Evaluation, 'cured'>
 
 const nothing: Judgement = { findings: [], notJudged: [], ruleErrors: [], malformed: [], cured: [] }
-
-/** Longest text of a slot in runes; longer ones are shortened in the middle. */
-const slotLimit = 160
-
-/** Longest `why` and longest `fix` in runes, however many slots they have; longer ones are shortened in the middle. */
-const textLimit = 400
 
 /**
  * Judges one review with every rule of the policy that judges its kind, in the state of the inventory after the request,
@@ -129,7 +121,7 @@ function markPreexisting(after: Evidence, before: Evidence): Evidence {
   const faults = new Set(before.malformed.map(faultIdentity))
   const malformed = after.malformed.map(
     (fault): Malformed =>
-      fault.enforcementAction === 'deny' && faults.has(faultIdentity(fault))
+      fault.enforcementAction === 'deny' && fault.unread !== true && faults.has(faultIdentity(fault))
         ? { ...fault, enforcementAction: 'warn' }
         : fault,
   )
@@ -204,7 +196,7 @@ function subjectOf(review: Judged, policy: Policy, inventory: Inventory): Subjec
 function run(subject: Subject, policy: Policy, inventory: Inventory, now: number): Judgement {
   const bench = new Bench(subject, policy, inventory, now)
   for (const chosen of policy.rulesFor(subject.kind)) {
-    if (applies(chosen.rule, subject)) bench.run(chosen)
+    if (applies(chosen.rule, subject)) bench.run(chosen, namespaceOf(subject))
   }
   const { findings, notJudged, ruleErrors, malformed } = bench
   return { findings, notJudged, ruleErrors, malformed, cured: [] }
@@ -226,74 +218,4 @@ function applies(rule: Rule, subject: Subject): boolean {
     rule.phases.includes(subject.phase) &&
     rule.classes.includes(subject.namespaceClass)
   )
-}
-
-/** Where one object is judged: runs rules and collects what they say. */
-class Bench implements Evidence {
-  readonly findings: Finding[] = []
-  readonly notJudged: NotJudged[] = []
-  readonly ruleErrors: RuleError[] = []
-  readonly malformed: Malformed[] = []
-  readonly #subject: Subject
-  readonly #policy: Policy
-  readonly #inventory: Inventory
-  readonly #now: number
-
-  constructor(subject: Subject, policy: Policy, inventory: Inventory, now: number) {
-    this.#subject = subject
-    this.#policy = policy
-    this.#inventory = inventory
-    this.#now = now
-  }
-
-  run(chosen: ChosenRule): void {
-    const { rule, params, onUnknown } = chosen
-    const { namespaceLabels } = this.#subject
-    const namespace = namespaceOf(this.#subject)
-    const actionOf = (message: string): EnforcementAction => chosen.actionOf(message, namespace, namespaceLabels)
-    const strongest = strongestAction(Object.keys(rule.messages).map(actionOf))
-    if (strongest === 'off') return
-    const tools: Tools<string, unknown> = {
-      facts: this.#policy.facts,
-      params,
-      inventory: this.#inventory,
-      now: this.#now,
-      report: (message, at) => this.#report(rule, message, actionOf(message), at),
-      notJudged: (path, unknown, fix) => this.notJudged.push({ rule: rule.id, path, unknown, fix, onUnknown }),
-      malformed: (path, why) => this.malformed.push({ rule: rule.id, enforcementAction: strongest, path, why }),
-    }
-    try {
-      rule.check(this.#subject, tools)
-    } catch (cause) {
-      this.ruleErrors.push({ rule: rule.id, enforcementAction: strongest, cause })
-    }
-  }
-
-  #report(rule: Rule, id: string, enforcementAction: EnforcementAction, at: Place): void {
-    const message = rule.messages[id]
-    if (message === undefined) throw new Error(`rule ${rule.id} has no message ${id}`)
-    if (enforcementAction === 'off') return
-    const value = at.value ?? ''
-    const slots = Object.fromEntries(
-      Object.entries({ value, ...at.slots }).map(([name, text]) => [name, printable(shorten(text, slotLimit))]),
-    )
-    this.findings.push({
-      rule: rule.id,
-      message: id,
-      severity: message.severity,
-      enforcementAction,
-      path: at.path,
-      value,
-      why: shorten(fillSlots(message.why, slots), textLimit),
-      fix: shorten(fillSlots(message.fix, slots), textLimit),
-      docs: `${docsBase}#${rule.id}`,
-      threats: message.threats,
-    })
-  }
-}
-
-const strength: readonly EnforcementAction[] = ['deny', 'warn', 'dryrun']
-
-function strongestAction(actions: readonly EnforcementAction[]): EnforcementAction {
-  return strength.find(action => actions.includes(action)) ?? 'off'
 }

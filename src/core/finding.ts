@@ -84,6 +84,8 @@ export interface Malformed {
   readonly enforcementAction: EnforcementAction
   readonly path: Path
   readonly why: string
+  /** Past a limit: what stands at the path was not looked at, so that it cannot be known to have been there before. */
+  readonly unread?: true
 }
 
 const rank: Readonly<Record<Severity, number>> = { critical: 0, high: 1, medium: 2, low: 3 }

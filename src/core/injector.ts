@@ -6,7 +6,7 @@ import {
   injectionLabel,
   revisionLabel,
 } from '../istio/injection.ts'
-import { type InjectorConfigMap, readInjectorConfigMap } from '../istio/injector.ts'
+import { type InjectorConfigMap, type InstallValues, readInjectorConfigMap } from '../istio/injector.ts'
 import { dig, type Fields, list, stringMap } from '../istio/json.ts'
 import type { NamespaceLabels } from './facts.ts'
 import type { Tools } from './rule.ts'
@@ -68,10 +68,15 @@ export function injectorPolicy(
   return policy?.ok ? policy.value : undefined
 }
 
+/** Returns the values of the installation whose injector serves a revision or tag; undefined where they are not known. */
+export function installValues(revision: string, served: Served | undefined, tools: Sources): InstallValues | undefined {
+  const values = injectorOf(served?.get(revision) ?? revision, tools)?.values
+  return values?.ok ? values.value : undefined
+}
+
 /** Returns true where the default injector takes pods too that neither say anything themselves nor by their namespace. */
 function injectsByDefault(served: Served | undefined, tools: Sources): boolean {
-  const values = injectorOf(served?.get(defaultRevision) ?? defaultRevision, tools)?.values
-  const setting = values?.ok ? values.value.enableNamespacesByDefault?.value : undefined
+  const setting = installValues(defaultRevision, served, tools)?.enableNamespacesByDefault?.value
   return setting?.ok === true && setting.value
 }
 

@@ -89,8 +89,11 @@ export interface Tools<M extends string, P> {
   report(message: M, place: Place): void
   /** Says that a fact is missing; the policy's `onUnknown` decides. `unknown` is a clause, `fix` an imperative. */
   notJudged(path: Path, unknown: string, fix: string): void
-  /** Says that a field is not of the shape that can be judged; takes the strongest action that the rule has there. */
-  malformed(path: Path, why: string): void
+  /**
+   * Says that a field is not of the shape that can be judged; takes the strongest action that the rule has there.
+   * `unread` says that it is past a limit and that the rule leaves it alone.
+   */
+  malformed(path: Path, why: string, unread?: 'unread'): void
 }
 
 /** A rule as its folder writes it. */

@@ -8,12 +8,16 @@ export function printable(text: string): string {
   return text.replace(unprintable, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
-/** Returns the text, or its two ends around `…` where it is longer than `limit` characters. */
+/** Returns the text, or its two ends around `…` where it is longer than `limit` characters; its cost ends at the limit. */
 export function shorten(text: string, limit: number): string {
-  const runes = [...text]
-  if (runes.length <= limit) return text
+  if (text.length <= limit) return text
+  // A character has at most two code units, so only a text of middle length must be counted.
+  if (text.length <= 2 * limit && [...text].length <= limit) return text
   const head = Math.ceil((limit - 1) / 2)
-  return `${runes.slice(0, head).join('')}…${runes.slice(runes.length - (limit - 1 - head)).join('')}`
+  const tail = limit - 1 - head
+  const first = [...text.slice(0, 2 * head)].slice(0, head)
+  const last = [...text.slice(text.length - Math.min(2 * tail, text.length))]
+  return `${first.join('')}…${last.slice(last.length - tail).join('')}`
 }
 
 /** Returns the items as prose: `a`, `a and b`, `a, b and c`; an empty list is `none`. */

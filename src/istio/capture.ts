@@ -228,8 +228,9 @@ export function iptablesArguments(
   const set = flagsOfEnvironment(environment)
   if (!set.ok) return set
   const flags = new Map(set.value)
-  const queue = [...rest]
-  for (let arg = queue.shift(); arg !== undefined && arg !== '--'; arg = queue.shift()) {
+  // Not shift(): of a list this long that takes time for each argument that is left.
+  const queue = rest.values()
+  for (let arg = queue.next().value; arg !== undefined && arg !== '--'; arg = queue.next().value) {
     // What is not a flag is an operand, which the program ignores, wherever it stands.
     if (arg.length < 2 || !arg.startsWith('-')) continue
     const why = arg.startsWith('--') ? readLong(arg, queue, flags) : readShort(arg, queue, flags)
@@ -242,17 +243,19 @@ export function iptablesArguments(
   return good({ capture, flags })
 }
 
+/** Each flag with the variables that set it; the port of the proxy has none, and logging neither. */
+const variables: readonly (readonly [flag: string, variable: string])[] = [
+  ...[...valueFlags.keys(), ...switchFlags.keys()]
+    .filter(flag => flag !== 'envoy-port' && !flag.startsWith('log_'))
+    .map(flag => [flag, flag.toUpperCase().replaceAll('-', '_')] as const),
+  ...otherVariables,
+]
+
 function flagsOfEnvironment(environment: ReadonlyMap<string, string | undefined>): Result<ReadonlyMap<string, string>> {
-  const variables = [
-    ...[...valueFlags.keys(), ...switchFlags.keys()].map(
-      flag => [flag, flag.toUpperCase().replaceAll('-', '_')] as const,
-    ),
-    ...otherVariables,
-  ]
   const flags = new Map<string, string>()
+  if (environment.size === 0) return good(flags)
   for (const [flag, variable] of variables) {
-    // The port of the proxy is the one flag without a variable, and logging has none either.
-    if (!environment.has(variable) || flag === 'envoy-port' || flag.startsWith('log_')) continue
+    if (!environment.has(variable)) continue
     const value = environment.get(variable)
     if (value === undefined || value.includes('$('))
       return bad(`has the variable ${variable}, whose value is elsewhere`)
@@ -262,13 +265,13 @@ function flagsOfEnvironment(environment: ReadonlyMap<string, string | undefined>
   return good(flags)
 }
 
-function readLong(arg: string, queue: string[], flags: Map<string, string>): string | undefined {
+function readLong(arg: string, queue: Iterator<string, undefined>, flags: Map<string, string>): string | undefined {
   const equals = arg.indexOf('=')
   const name = arg.slice(2, equals < 0 ? undefined : equals)
   return setFlag({ name, shown: arg, value: equals < 0 ? undefined : arg.slice(equals + 1), queue, flags })
 }
 
-function readShort(arg: string, queue: string[], flags: Map<string, string>): string | undefined {
+function readShort(arg: string, queue: Iterator<string, undefined>, flags: Map<string, string>): string | undefined {
   let letters = arg.slice(1)
   while (letters !== '') {
     const name = longNames.get(letters.charAt(0)) ?? ''
@@ -287,7 +290,7 @@ function setFlag(flag: {
   readonly name: string
   readonly shown: string
   readonly value: string | undefined
-  readonly queue: string[]
+  readonly queue: Iterator<string, undefined>
   readonly flags: Map<string, string>
 }): string | undefined {
   const { name, shown, queue, flags } = flag
@@ -298,7 +301,7 @@ function setFlag(flag: {
     return undefined
   }
   if (!valueFlags.has(name)) return `has ${quote(shown)}, which is no flag of "istio-iptables"`
-  const value = flag.value ?? queue.shift()
+  const value = flag.value ?? queue.next().value
   if (value === undefined) return `has ${quote(shown)} without its value`
   flags.set(name, value)
   return undefined

@@ -6,7 +6,7 @@ import { type MeshConfig, readMeshConfigValue } from './meshconfig.ts'
 import { parsePortList } from './port.ts'
 import { bad, good, type Result } from './result.ts'
 import { quote } from './text.ts'
-import { readYaml } from './yaml.ts'
+import { configLimit, readYaml } from './yaml.ts'
 
 /** One value of an installation, and its path below the values. */
 export type InstallSetting<T> = { readonly path: readonly string[]; readonly value: Result<T> }
@@ -60,7 +60,7 @@ export function readInjectorConfigMap(configMap: unknown): InjectorConfigMap {
  * Istio: pkg/kube/inject/inject.go (Config, UnmarshalConfig).
  */
 export function readInjectorConfig(yaml: string): Result<InjectorPolicy> {
-  const read = readYaml(yaml)
+  const read = readYaml(yaml, configLimit)
   if (!read.ok) return read
   const config = read.value ?? {}
   if (!isFields(config)) return bad('is no map of fields')
@@ -111,7 +111,7 @@ function readAliases(value: unknown): Result<ReadonlyMap<string, readonly string
  * it, or YAML. Fails where that is no YAML that has one reading, or no map.
  */
 export function readInjectorValues(yaml: string): Result<InstallValues> {
-  const read = readYaml(yaml)
+  const read = readYaml(yaml, configLimit)
   if (!read.ok) return read
   return isFields(read.value) ? good(readInstallValues(read.value)) : bad('is no map of values')
 }

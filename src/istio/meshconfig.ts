@@ -2,7 +2,7 @@ import { dig, field, isFields, text } from './json.ts'
 import { foldNames, type ProxySetting, readProxyConfigValue } from './proxyconfig.ts'
 import { bad, good, type Result } from './result.ts'
 import { quote } from './text.ts'
-import { readYaml } from './yaml.ts'
+import { configLimit, readYaml } from './yaml.ts'
 
 /** What a proxy does with traffic to destinations that are not in the registry. */
 export type OutboundMode =
@@ -61,7 +61,7 @@ const modes: readonly (OutboundMode | undefined)[] = ['REGISTRY_ONLY', 'ALLOW_AN
  * Istio: pkg/config/mesh/mesh.go (ApplyMeshConfig); istio.io/api mesh/v1alpha1/config.proto.
  */
 export function readMeshConfig(yaml: string): Result<MeshConfig> {
-  const value = readYaml(yaml)
+  const value = readYaml(yaml, configLimit)
   return value.ok ? readMeshConfigValue(value.value) : value
 }
 

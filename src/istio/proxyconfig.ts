@@ -38,6 +38,9 @@ const proxyEnums: ReadonlyMap<string, readonly string[]> = new Map([
   ['tracingServiceName', ['APP_LABEL_AND_NAMESPACE', 'CANONICAL_NAME_ONLY', 'CANONICAL_NAME_AND_NAMESPACE']],
 ])
 
+/** An annotation sets some fields; several rules read each annotation. */
+const tokenLimit = 4_000
+
 /**
  * Returns the fields that a proxy configuration sets, as the annotation `proxy.istio.io/config` holds it: YAML or JSON of
  * the message `ProxyConfig`. Each field may be written in lowerCamelCase or with the underscores of its definition, enums
@@ -51,7 +54,7 @@ const proxyEnums: ReadonlyMap<string, readonly string[]> = new Map([
  * istio.io/api mesh/v1alpha1/proxy.proto.
  */
 export function readProxyConfig(text: string): Result<readonly ProxySetting[]> {
-  const value = readYaml(text)
+  const value = readYaml(text, tokenLimit)
   return value.ok ? readProxyConfigValue(value.value) : value
 }
 
@@ -130,7 +133,7 @@ function findFault(value: unknown, isMap: boolean, depth = 0): string | undefine
     )
   if (!isFields(value)) return undefined
   const keys = Object.keys(value)
-  const twice = isMap ? undefined : keys.find(key => jsonName(key) !== key && keys.includes(jsonName(key)))
+  const twice = isMap ? undefined : keys.find(key => jsonName(key) !== key && Object.hasOwn(value, jsonName(key)))
   if (twice !== undefined) return `has both ${quote(twice)} and ${quote(jsonName(twice))}, two names of one field`
   return firstFault(
     keys.map(key => [field(value, key), !isMap && mapFields.has(jsonName(key))]),

@@ -70,16 +70,26 @@ export function podTemplateOf(kind: string, object: unknown): PodTemplate | unde
   return isFields(template) ? { root, template } : undefined
 }
 
+/** Containers by the template that holds them: many questions about a pod walk them. */
+const containersByTemplate = new WeakMap<object, readonly ContainerEntry[]>()
+
 /**
- * Yields the containers of a pod template in the order in which the kubelet may start them: init containers, containers,
+ * Returns the containers of a pod template in the order in which the kubelet may start them: init containers, containers,
  * ephemeral containers. Entries that are no JSON objects are left out; the index is always that of the list.
  */
-export function* containersOf(template: unknown): Generator<ContainerEntry, void, undefined> {
+export function containersOf(template: unknown): readonly ContainerEntry[] {
+  if (!isFields(template)) return []
+  const known = containersByTemplate.get(template)
+  if (known !== undefined) return known
+  const entries: ContainerEntry[] = []
   for (const name of ['initContainers', 'containers', 'ephemeralContainers'] as const) {
     for (const [index, container] of list(dig(template, 'spec', name)).entries()) {
-      if (isFields(container)) yield { list: name, index, name: text(field(container, 'name')) ?? '', container }
+      if (isFields(container))
+        entries.push({ list: name, index, name: text(field(container, 'name')) ?? '', container })
     }
   }
+  containersByTemplate.set(template, entries)
+  return entries
 }
 
 /** Returns the labels of an object or pod template; absent and null are empty. */

@@ -9,16 +9,20 @@ export type { TextFault, YamlTree }
 // Line breaks of YAML 1.1 that YAML 1.2 takes for text, byte order marks inside, and what no YAML may hold.
 const oddCharacter = /[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]/u
 
+/** Most tokens of a ConfigMap's text, line breaks and white space among them: a large mesh configuration has some 5,000. */
+export const configLimit = 20_000
+
 /**
  * Returns what one YAML text means to Go's sigs.k8s.io/yaml, as programs of the Kubernetes world read the texts inside
  * ConfigMaps and annotations. An empty text means null.
  *
  * Where Go itself accepts a text but YAML 1.1 and 1.2 differ on it, a key is given twice, digits of an integer would be
  * lost, or there is more than one document (Go drops all but the first), the text is refused. What is accepted has the
- * value that Go gives it.
+ * value that Go gives it. A text of more tokens than `tokenLimit` is refused unread: each costs microseconds, and requests
+ * bring such texts.
  */
-export function readYaml(text: string): Result<unknown> {
-  const { tree, value, faults } = loadYaml(text.replace(/^\ufeff/, ''))
+export function readYaml(text: string, tokenLimit = Number.POSITIVE_INFINITY): Result<unknown> {
+  const { tree, value, faults } = loadYaml(text.replace(/^\ufeff/, ''), tokenLimit)
   const [fault] = faults
   if (fault === undefined) return good(value)
   const before = tree.text.slice(0, fault.offset)
@@ -26,13 +30,19 @@ export function readYaml(text: string): Result<unknown> {
 }
 
 /** Returns the value of one YAML text and everything wrong with it; the value counts only where nothing is. */
-export function loadYaml(text: string): { tree: YamlTree; value: unknown; faults: readonly TextFault[] } {
-  const { tree, faults } = parseYaml(text)
+export function loadYaml(
+  text: string,
+  tokenLimit = Number.POSITIVE_INFINITY,
+): { tree: YamlTree; value: unknown; faults: readonly TextFault[] } {
+  const { tree, faults } = parseYaml(text, tokenLimit)
   return faults.length > 0 ? { tree, value: null, faults } : { tree, ...decode(tree) }
 }
 
 /** Parses one YAML text, and refuses what Go would not read the same way. Offsets are those of `tree.text`. */
-export function parseYaml(original: string): { readonly tree: YamlTree; readonly faults: readonly TextFault[] } {
+export function parseYaml(
+  original: string,
+  tokenLimit = Number.POSITIVE_INFINITY,
+): { readonly tree: YamlTree; readonly faults: readonly TextFault[] } {
   const text = original.replaceAll('\r\n', '\n')
   const refused = (offset: number, what: string) => ({
     tree: { text, root: null, targets: new Map() },
@@ -45,7 +55,9 @@ export function parseYaml(original: string): { readonly tree: YamlTree; readonly
   }
   const parser = new Parser()
   const tokens: CST.Token[] = []
+  let left = tokenLimit
   for (const lexeme of new Lexer().lex(text)) {
+    if (left-- <= 0) return refused(parser.offset, `more than ${tokenLimit} tokens, the most that is read`)
     for (const token of parser.next(lexeme)) {
       if (token.type === 'error') return refused(token.offset, `invalid YAML: ${clause(token.message)}`)
       tokens.push(token)

@@ -33,12 +33,13 @@ export interface Refused {
  */
 export function denyText(refused: Refused, evidence: Evidence): string {
   const findings = evidence.findings.filter(finding => effectOf(finding) === 'deny')
+  const gaps = evidence.notJudged.filter(gap => gap.onUnknown === 'deny')
+  const errors = evidence.ruleErrors.filter(error => error.enforcementAction === 'deny')
+  // What is not listed need not be written.
   const entries = [
-    ...findings.map(findingEntry),
-    ...evidence.notJudged.filter(gap => gap.onUnknown === 'deny').map(gapEntry),
-    ...evidence.ruleErrors
-      .filter(error => error.enforcementAction === 'deny')
-      .map(error => ruleErrorEntry(error, refused.uid)),
+    ...findings.map(finding => () => findingEntry(finding)),
+    ...gaps.map(gap => () => gapEntry(gap)),
+    ...errors.map(error => () => ruleErrorEntry(error, refused.uid)),
   ]
   return [firstLine(refused, findings.length), ...capped(entries)].join('\n')
 }
@@ -46,7 +47,8 @@ export function denyText(refused: Refused, evidence: Evidence): string {
 /** Returns the text for an object with fields that cannot be judged: one short sentence each, at most 20. */
 export function malformedText(ref: ObjectRef, malformed: readonly Malformed[]): string {
   const sentences = new Set(malformed.map(({ path, why }) => placed(path, why)))
-  return [`${shownRef(ref)} is malformed`, ...capped([...sentences])].join('\n')
+  const entries = [...sentences].map(sentence => () => sentence)
+  return [`${shownRef(ref)} is malformed`, ...capped(entries)].join('\n')
 }
 
 function firstLine({ ref, policy }: Refused, findings: number): string {
@@ -80,7 +82,8 @@ function shownRef(ref: ObjectRef): string {
   return printable(shorten(formatRef(ref), partLimit))
 }
 
-function capped(entries: readonly string[]): string[] {
+function capped(entries: readonly (() => string)[]): string[] {
   const left = entries.length - entryLimit
-  return left <= 0 ? [...entries] : [...entries.slice(0, entryLimit), `and ${left} more`]
+  const shown = entries.slice(0, entryLimit).map(write => write())
+  return left <= 0 ? shown : [...shown, `and ${left} more`]
 }

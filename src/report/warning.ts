@@ -12,6 +12,9 @@ export const totalLimit = 4096
 /** Runes a path keeps however long the reason is. */
 const shortestPath = 40
 
+/** Entries that are written out: more than fit into one reply, however short they are. */
+const writtenLimit = 500
+
 /** Runes kept free for the last line, `and N more`. */
 const moreLimit = 24
 
@@ -23,20 +26,28 @@ const moreLimit = 24
 export function warningLines(evidence: Evidence): readonly string[] {
   const findings = evidence.findings
     .filter(finding => effectOf(finding) === 'warn')
-    .map(({ path, why, rule }) => warningLine(path, why, rule))
-  const gaps = evidence.notJudged
-    .filter(gap => gap.onUnknown === 'warn')
-    .map(({ path, unknown, rule }) => warningLine(path, `not judged: ${unknown}`, rule))
-  const errors = evidence.ruleErrors
-    .filter(error => error.enforcementAction === 'warn')
-    .map(({ rule }) => warningLine([], 'the rule failed and judged nothing, a fault of the guard', rule))
+    .map(({ path, why, rule }): Warning => ({ path, why, rule }))
   const faults = evidence.malformed
     .filter(fault => fault.enforcementAction === 'warn')
-    .map(({ path, why, rule }) => warningLine(path, `malformed: ${why}`, rule))
-  return withinTotal([...new Set([...findings, ...faults, ...gaps, ...errors])])
+    .map(({ path, why, rule }): Warning => ({ path, why: `malformed: ${why}`, rule }))
+  const gaps = evidence.notJudged
+    .filter(gap => gap.onUnknown === 'warn')
+    .map(({ path, unknown, rule }): Warning => ({ path, why: `not judged: ${unknown}`, rule }))
+  const errors = evidence.ruleErrors
+    .filter(error => error.enforcementAction === 'warn')
+    .map(({ rule }): Warning => ({ path: [], why: 'the rule failed and judged nothing, a fault of the guard', rule }))
+  const warnings = [...findings, ...faults, ...gaps, ...errors]
+  const lines = new Set(warnings.slice(0, writtenLimit).map(warningLine))
+  return withinTotal([...lines], Math.max(0, warnings.length - writtenLimit))
 }
 
-function warningLine(path: Path, why: string, rule: string): string {
+interface Warning {
+  readonly path: Path
+  readonly why: string
+  readonly rule: string
+}
+
+function warningLine({ path, why, rule }: Warning): string {
   const reason = printable(why)
   const place = printable(formatPath(path))
   const room = warningLimit - runes(` (${rule})`)
@@ -45,16 +56,17 @@ function warningLine(path: Path, why: string, rule: string): string {
   return `${shownPlace}: ${shorten(reason, room - 2 - runes(shownPlace))} (${rule})`
 }
 
-function withinTotal(lines: readonly string[]): readonly string[] {
+function withinTotal(lines: readonly string[], unwritten: number): readonly string[] {
   const shown: string[] = []
   let total = 0
   for (const line of lines) {
     total += runes(line)
-    const reserve = shown.length + 1 === lines.length ? 0 : moreLimit
-    if (total + reserve > totalLimit) return [...shown, `and ${lines.length - shown.length} more`]
+    const isLast = shown.length + 1 === lines.length && unwritten === 0
+    if (total + (isLast ? 0 : moreLimit) > totalLimit) break
     shown.push(line)
   }
-  return shown
+  const left = lines.length - shown.length + unwritten
+  return left === 0 ? shown : [...shown, `and ${left} more`]
 }
 
 function runes(text: string): number {

@@ -124,21 +124,37 @@ refused  Deployment shop/exporter  (examples/ways-out/3-pod-exclude-ranges.yaml:
     connections to every public IPv4 address leave without passing the proxy
     fix: keep only ranges of the cluster in the annotation, or have others accepted (params.excludableRanges)
     no-capture-bypass, critical, https://sallyport.dev/rules#no-capture-bypass
+  23:9 spec.template.spec.containers[0].securityContext
+    dryrun: with capabilities.drop, allowPrivilegeEscalation, runAsNonRoot, runAsUser unset a process may become the proxy’s user, or send packets past redirection
+    fix: set them in securityContext: drop ALL, no escalation, a numeric user other than 0
+    require-stated-privileges, high, https://sallyport.dev/rules#require-stated-privileges
 refused  Pod shop/exporter-once  (examples/ways-out/3-pod-exclude-ranges.yaml:26)
   34:5 metadata.annotations["traffic.sidecar.istio.io/excludeOutboundIPRanges"]
     connections to every public IPv4 address leave without passing the proxy
     fix: keep only ranges of the cluster in the annotation, or have others accepted (params.excludableRanges)
     no-capture-bypass, critical, https://sallyport.dev/rules#no-capture-bypass
+  38:5 spec.containers[0].securityContext
+    dryrun: with capabilities.drop, allowPrivilegeEscalation, runAsNonRoot, runAsUser unset a process may become the proxy’s user, or send packets past redirection
+    fix: set them in securityContext: drop ALL, no escalation, a numeric user other than 0
+    require-stated-privileges, high, https://sallyport.dev/rules#require-stated-privileges
 refused  Deployment shop/crawler  (examples/ways-out/3-pod-without-proxy.yaml:3)
   19:9 spec.template.metadata.labels["sidecar.istio.io/inject"]
     the pod runs without a proxy, so nothing sees where its traffic goes
     fix: set it to "true", or name the service account "default" under spec.workloads.mayOptOut
     require-injection, critical, https://sallyport.dev/rules#require-injection
+  22:9 spec.template.spec.containers[0].securityContext
+    dryrun: with capabilities.drop, allowPrivilegeEscalation, runAsNonRoot, runAsUser unset a process may become the proxy’s user, or send packets past redirection
+    fix: set them in securityContext: drop ALL, no escalation, a numeric user other than 0
+    require-stated-privileges, high, https://sallyport.dev/rules#require-stated-privileges
 refused  Pod shop/crawler-once  (examples/ways-out/3-pod-without-proxy.yaml:25)
   32:5 metadata.labels["sidecar.istio.io/inject"]
     the pod runs without a proxy, so nothing sees where its traffic goes
     fix: set it to "true", or name the service account "default" under spec.workloads.mayOptOut
     require-injection, critical, https://sallyport.dev/rules#require-injection
+  36:5 spec.containers[0].securityContext
+    dryrun: with capabilities.drop, allowPrivilegeEscalation, runAsNonRoot, runAsUser unset a process may become the proxy’s user, or send packets past redirection
+    fix: set them in securityContext: drop ALL, no escalation, a numeric user other than 0
+    require-stated-privileges, high, https://sallyport.dev/rules#require-stated-privileges
 refused  Gateway.networking.istio.io default/httpbin-door  (examples/ways-out/4-default-http.yaml:3)
   9:3 spec.selector
     the selector matches the pods of egress gateway "main", so its servers would be added there

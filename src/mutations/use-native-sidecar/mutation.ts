@@ -13,7 +13,7 @@ export default defineMutation<Record<never, never>>({
     'changes how the containers of Jobs end, for the better.',
   ].join(' '),
   enabled: false,
-  cures: [],
+  cures: ['require-early-capture/classic-layout'],
   reads: [],
   facts: [],
   params: {},

@@ -3,20 +3,17 @@ import { type Pod, podOf } from '../../core/pod.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { show } from '../../core/text.ts'
 import { few, giveRanges, judgeUncaptured } from '../../core/uncaptured.ts'
+import { mayDeviate } from '../../core/workload.ts'
 import { type Capture, captureAnnotations, readCapture, reroutedInterfaces } from '../../istio/capture.ts'
-import { complement, nothing, parseSubnet, type Ranges, union } from '../../istio/cidr.ts'
+import { complement, type Ranges } from '../../istio/cidr.ts'
 import { readProxyConfig } from '../../istio/proxyconfig.ts'
 import { usesHostNetwork, workloadKinds } from '../../istio/workload.ts'
-
-interface Params {
-  readonly excludableRanges: readonly string[]
-  readonly excludablePorts: readonly number[]
-  readonly excludableInterfaces: readonly string[]
-  readonly reroutableInterfaces: readonly string[]
-  readonly interceptionModes: readonly string[]
-}
+import { judgeArguments } from './arguments.ts'
+import { type ArgumentMessage, argumentMessages } from './messages.ts'
+import { acceptedRanges, type Params } from './params.ts'
 
 type Message =
+  | ArgumentMessage
   | 'excluded-ranges'
   | 'included-ranges'
   | 'excluded-ports'
@@ -31,16 +28,17 @@ const port = { type: 'integer', minimum: 1, maximum: 65535 }
 
 export default defineRule<Message, Params>({
   id: 'no-capture-bypass',
-  summary: 'Disallow annotations that let traffic leave a pod without passing its proxy',
+  summary: 'Disallow settings that let traffic leave a pod without passing its proxy',
   risk: [
     'Istio reads from the annotations of a pod which destinations, ports and interfaces its sidecar captures. What is',
     'left out goes straight to the network: no policy, no log, no egress gateway. Values are judged, not keys: ranges',
     'are united and compared with the ranges of pods and Services, so that two halves of the internet are the internet,',
-    'and an exclusion of cluster addresses alone passes.',
+    'and an exclusion of cluster addresses alone passes. Of a final pod the arguments of `istio-init` are judged too, which',
+    'the values of the installation decide where the pod says nothing.',
   ].join(' '),
   judges: workloadKinds,
-  reads: [],
-  facts: ['ranges'],
+  reads: ['Namespace'],
+  facts: ['ranges', 'workloads'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
   classes: ['governed'],
@@ -135,11 +133,13 @@ export default defineRule<Message, Params>({
         'pod/interception-mode',
       ],
     },
+    ...argumentMessages,
   },
   check(subject, tools) {
     const pod = podOf(subject, tools)
     // The network of the node is never captured: no-host-network speaks of that.
     if (pod === undefined || usesHostNetwork(pod.template)) return
+    if (mayDeviate(tools.facts.workloads.mayOptOut, subject.ref.namespace, pod)) return
     const capture = readCapture(pod.annotations)
     for (const name of outbound) {
       const read = capture[name]
@@ -153,6 +153,7 @@ export default defineRule<Message, Params>({
     const mode = capture.interceptionMode
     if (mode === undefined) judgeProxyConfig(pod, tools)
     else if (mode.ok) judgeMode(mode.value, placeOf(pod, 'interceptionMode').path, 'the annotation', tools)
+    if (subject.phase === 'final') judgeArguments(subject, pod, tools)
   },
 })
 
@@ -216,15 +217,6 @@ function judgeLeft(
   if (answer.leaves === 'unknown') {
     tools.notJudged(place.path, `whether ${answer.outside} is inside the cluster`, giveRanges)
   }
-}
-
-function acceptedRanges(params: Params): Ranges {
-  let accepted = nothing
-  for (const text of params.excludableRanges) {
-    const range = parseSubnet(text)
-    if (range.ok) accepted = union(accepted, range.value)
-  }
-  return accepted
 }
 
 function judgePorts(pod: Pod, capture: Capture, tools: Tools<Message, Params>): void {

@@ -1,5 +1,6 @@
 import type { EgressGateway } from '../../core/facts.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
+import { requireMap } from '../../core/shape.ts'
 import { dig, isFields, stringMap } from '../../istio/json.ts'
 import { type Labels, mapSelects } from '../../istio/selector.ts'
 import { annotationsOf, labelsOf, podTemplateOf } from '../../istio/workload.ts'
@@ -78,6 +79,7 @@ const everyProxy: ReadonlySet<string> = new Set([
 const addedLater: ReadonlySet<string> = new Set(['pod-template-hash', 'service.istio.io/canonical-name'])
 
 function judgeSelector(subject: Subject, tools: Judge): void {
+  if (!requireMap(subject, tools, ['spec', 'selector'])) return
   const given = dig(subject.object, 'spec', 'selector')
   const selector = stringMap(given)
   if ([...selector.keys()].every(key => everyProxy.has(key))) {

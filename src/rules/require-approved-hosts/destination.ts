@@ -3,25 +3,33 @@ import { gatewayPlace } from '../../core/gateway.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { requireLists } from '../../core/shape.ts'
-import { isClusterHost, parseHost } from '../../istio/host.ts'
-import { dig, field, list, text } from '../../istio/json.ts'
+import { type Host, isClusterHost, parseHost } from '../../istio/host.ts'
+import { dig, type Fields, field, list } from '../../istio/json.ts'
+import { bad } from '../../istio/result.ts'
+import { quote } from '../../istio/text.ts'
 import { isInside } from './entry.ts'
 import type { Judge } from './rule.ts'
 
 /** One place in a VirtualService that sends traffic to a host. */
 interface Destination {
   readonly path: Path
-  readonly host: string
+  readonly host: unknown
   readonly mirror: boolean
 }
 
 /** Judges where a VirtualService sends traffic: a host outside the mesh must be approved for its namespace. */
 export function judgeDestinations(subject: Subject, tools: Judge): void {
   if (subject.namespaceClass === 'notGoverned') return
-  requireLists(subject, tools, ['http', 'tls', 'tcp'])
+  if (!requireLists(subject, tools, ['http', 'tls', 'tcp'])) return
   const routed = new Set<string>()
   for (const destination of destinationsOf(subject.object)) {
-    const host = outsideHost(destination.host, tools)
+    const given = destination.host
+    const parsed = typeof given === 'string' ? parseHost(given) : bad('must be a text')
+    if (!parsed.ok) {
+      tools.malformed(destination.path, typeof given === 'string' ? `host ${quote(given)} ${parsed.why}` : parsed.why)
+      continue
+    }
+    const host = outsideHost(parsed.value, tools)
     if (host === undefined) continue
     if (isApproved(host, subject, tools)) {
       if (routed.has(host)) continue
@@ -75,8 +83,7 @@ function isNothing(percentage: unknown, older: unknown): boolean {
 }
 
 function* destination(path: Path, host: unknown, mirror: boolean): Generator<Destination> {
-  const name = text(host)
-  if (name !== undefined) yield { path, host: name, mirror }
+  if (host !== undefined && host !== null) yield { path, host, mirror }
 }
 
 /**
@@ -84,22 +91,28 @@ function* destination(path: Path, host: unknown, mirror: boolean): Generator<Des
  * the object's namespace, one below the cluster domain a Service, and `name.namespace` of a known Service a slip that
  * leads nowhere.
  */
-function outsideHost(given: string, tools: Judge): string | undefined {
-  const parsed = parseHost(given)
-  if (!parsed.ok) return undefined
-  const { text: host, form } = parsed.value
+function outsideHost({ text: host, form }: Host, tools: Judge): string | undefined {
   if (form === 'label' || isClusterHost(host, tools.facts.mesh.clusterDomain)) return undefined
   const [name = '', namespace = '', ...rest] = host.split('.')
   if (rest.length === 0 && tools.inventory.find('Service', namespace, name) !== undefined) return undefined
   return host
 }
 
+/** Hosts of the mesh's own machines, by the list of all ServiceEntries, the same while nothing changes. */
+const internalHosts = new WeakMap<readonly Fields[], ReadonlySet<unknown>>()
+
 /** Returns true where an entry of the mesh's own machines gives the host. */
 function isInternalEntry(host: string, tools: Judge): boolean {
-  return tools.inventory.list('ServiceEntry.networking.istio.io').some(entry => {
+  const entries = tools.inventory.list('ServiceEntry.networking.istio.io')
+  const known = internalHosts.get(entries)
+  if (known !== undefined) return known.has(host)
+  const hosts = new Set<unknown>()
+  for (const entry of entries) {
     const spec = field(entry, 'spec')
-    return isInside(spec) && list(field(spec, 'hosts')).includes(host)
-  })
+    if (isInside(spec)) for (const name of list(field(spec, 'hosts'))) hosts.add(name)
+  }
+  internalHosts.set(entries, hosts)
+  return hosts.has(host)
 }
 
 /** A platform's route may serve any namespace: its entry says which, and is judged for that. */

@@ -3,12 +3,14 @@ import type { Approval, PortFact } from '../../core/facts.ts'
 import { gatewayNamespaces, gatewayOfHost, gatewayPlace } from '../../core/gateway.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
-import { requireLists } from '../../core/shape.ts'
+import { requireFewCombinations, requireLists } from '../../core/shape.ts'
 import { enumerate } from '../../core/text.ts'
 import { type HostForm, isClusterHost, parseHost } from '../../istio/host.ts'
 import { dig, field, isFields, list, text } from '../../istio/json.ts'
 import { portNumber } from '../../istio/port.ts'
 import { type Protocol, parseProtocol, protocolClass } from '../../istio/protocol.ts'
+import { bad } from '../../istio/result.ts'
+import { quote as quoted } from '../../istio/text.ts'
 import type { Judge } from './rule.ts'
 
 /** One host of a ServiceEntry, and what its approvals are compared with. */
@@ -31,9 +33,12 @@ interface EntryPort {
   readonly label: string
 }
 
+/** Lists that are judged together: each host on each port, for each namespace, at each endpoint. */
+const combined = ['hosts', 'ports', 'exportTo', 'endpoints']
+
 /** Judges the hosts of a ServiceEntry: each must be approved on its ports for the namespaces that see it. */
 export function judgeEntry(subject: Subject, tools: Judge): void {
-  requireLists(subject, tools, ['hosts', 'ports', 'exportTo'])
+  if (!requireLists(subject, tools, combined) || !requireFewCombinations(subject, tools, combined)) return
   const clients = clientsOf(subject, tools.facts, tools.inventory)
   if (isOutsidePolicy(subject, clients)) return
   const spec = field(subject.object, 'spec')
@@ -41,9 +46,9 @@ export function judgeEntry(subject: Subject, tools: Judge): void {
   const inside = isInside(spec)
   for (const [i, given] of list(field(spec, 'hosts')).entries()) {
     const path = ['spec', 'hosts', i]
-    const parsed = typeof given === 'string' ? parseHost(given) : undefined
-    if (!parsed?.ok) {
-      tools.malformed(path, parsed === undefined ? 'must be a text' : `host ${JSON.stringify(given)} ${parsed.why}`)
+    const parsed = typeof given === 'string' ? parseHost(given) : bad('must be a text')
+    if (!parsed.ok) {
+      tools.malformed(path, typeof given === 'string' ? `host ${quoted(given)} ${parsed.why}` : parsed.why)
       continue
     }
     const { text: host, form } = parsed.value

@@ -1,5 +1,6 @@
 import type { Path } from '../../core/path.ts'
 import { defineRule } from '../../core/rule.ts'
+import { requireLists } from '../../core/shape.ts'
 import { parseHost } from '../../istio/host.ts'
 import { dig, field, list, text } from '../../istio/json.ts'
 
@@ -10,6 +11,15 @@ interface Spelling {
   readonly host: string
 }
 
+/** Lists of `spec` in which hosts stand, at some depth. */
+const lists: ReadonlyMap<string, readonly string[]> = new Map([
+  ['ServiceEntry.networking.istio.io', ['hosts']],
+  ['VirtualService.networking.istio.io', ['hosts', 'http', 'tls', 'tcp']],
+  ['DestinationRule.networking.istio.io', []],
+  ['Sidecar.networking.istio.io', ['egress']],
+  ['Gateway.networking.istio.io', ['servers']],
+])
+
 export default defineRule<'spelling', Record<never, never>>({
   id: 'require-canonical-hosts',
   summary: 'Require that hosts are written in lower case and without a trailing dot',
@@ -19,13 +29,7 @@ export default defineRule<'spelling', Record<never, never>>({
     'do not apply to the odd spelling, which then leaves directly; and where two spellings meet on one TLS listener,',
     'Envoy refuses the whole listener, an outage for every proxy that sees the entry.',
   ].join(' '),
-  judges: [
-    'ServiceEntry.networking.istio.io',
-    'VirtualService.networking.istio.io',
-    'DestinationRule.networking.istio.io',
-    'Sidecar.networking.istio.io',
-    'Gateway.networking.istio.io',
-  ],
+  judges: [...lists.keys()],
   reads: [],
   facts: [],
   operations: ['CREATE', 'UPDATE'],
@@ -43,6 +47,7 @@ export default defineRule<'spelling', Record<never, never>>({
     },
   },
   check(subject, tools) {
+    if (!requireLists(subject, tools, lists.get(subject.kind) ?? [])) return
     for (const { path, prefix, host } of spellings(subject.kind, field(subject.object, 'spec'))) {
       const parsed = parseHost(host)
       if (!parsed.ok || parsed.value.canonical) continue

@@ -91,10 +91,10 @@ function shortGateway(name: string, tools: Judge): string | undefined {
 function judgePorts(entry: Entry, path: Path, endpoint: unknown, tools: Judge): void {
   const mapped = field(endpoint, 'ports')
   if (!isFields(mapped)) return
-  for (const [name, target] of Object.entries(mapped)) {
-    // Istio does not know a port of a name that the entry lacks, so it leads nowhere.
-    const port = entry.ports.find(candidate => candidate.name === name)
-    if (port !== undefined) judgeMapping(entry, [...path, 'ports', name], port, target, tools)
+  // Istio does not know a port of a name that the entry lacks, so a mapping of such a name leads nowhere.
+  for (const port of entry.ports) {
+    if (port.name === undefined || !Object.hasOwn(mapped, port.name)) continue
+    judgeMapping(entry, [...path, 'ports', port.name], port, mapped[port.name], tools)
   }
 }
 

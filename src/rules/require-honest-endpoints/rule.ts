@@ -1,6 +1,6 @@
 import { clientsOf, isOutsidePolicy } from '../../core/clients.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
-import { requireLists } from '../../core/shape.ts'
+import { requireFewCombinations, requireLists } from '../../core/shape.ts'
 import { judgeAddresses, judgeResolution } from './address.ts'
 import { judgeEndpoints } from './endpoint.ts'
 import { readEntry } from './entry.ts'
@@ -18,6 +18,9 @@ export type Message =
   | 'internal-outside'
   | 'endpoint-network'
   | 'port-remapped'
+
+/** Lists that are judged together: each host on each port, for each namespace, at each endpoint. */
+const combined = ['hosts', 'ports', 'exportTo', 'endpoints']
 
 /** What this rule judges with. */
 export type Judge = Tools<Message, Record<never, never>>
@@ -118,9 +121,14 @@ export default defineRule<Message, Record<never, never>>({
     },
   },
   check(subject, tools) {
+    if (
+      !requireLists(subject, tools, ['addresses', ...combined]) ||
+      !requireFewCombinations(subject, tools, combined)
+    ) {
+      return
+    }
     const clients = clientsOf(subject, tools.facts, tools.inventory)
     if (isOutsidePolicy(subject, clients)) return
-    requireLists(subject, tools, ['addresses', 'endpoints'])
     const entry = readEntry(subject, clients, tools)
     judgeResolution(entry, tools)
     judgeAddresses(entry, tools)

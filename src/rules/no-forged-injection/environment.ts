@@ -1,0 +1,123 @@
+import { show } from '../../core/text.ts'
+import { parseGoBool } from '../../istio/injection.ts'
+import { type Fields, field, list, text } from '../../istio/json.ts'
+import { isForeignVariable } from '../../istio/proxyenv.ts'
+import { initContainerName, proxyContainerName } from '../../istio/workload.ts'
+import { isAskedVariable } from './annotation.ts'
+import { type Here, isSet, once, type Scene } from './scene.ts'
+
+/** A variable with which an injected container no longer does what it is there for. */
+interface Harm {
+  /** The container that reads it. */
+  readonly container: string
+  /** Whether a value does harm; undefined is one that is not in the object. */
+  does(value: string | undefined): boolean
+  readonly effect: string
+}
+
+/**
+ * Variables by name. Those that stand for flags of `istio-iptables` are no-capture-bypass's to judge, together with the
+ * flags. In CNI mode it is the node's environment that counts for the groups of owners, not the pod's.
+ *
+ * Istio: cni/pkg/plugin/plugin.go (doAddRun), tools/istio-iptables/pkg/constants/constants.go (OwnerGroupsInclude,
+ * OwnerGroupsExclude).
+ */
+const harms: ReadonlyMap<string, Harm> = new Map([
+  [
+    'DISABLE_ENVOY',
+    {
+      container: proxyContainerName,
+      does: value => value === undefined || value.includes('$(') || parseGoBool(value) === true,
+      effect: 'makes the CNI plugin redirect nothing and the agent start no Envoy',
+    },
+  ],
+  [
+    'ISTIO_OUTBOUND_OWNER_GROUPS',
+    {
+      container: initContainerName,
+      does: value => value !== '*',
+      effect: 'leaves uncaptured what every group sends that it does not name',
+    },
+  ],
+  [
+    'ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE',
+    {
+      container: initContainerName,
+      does: value => value !== '',
+      effect: 'leaves uncaptured what the groups send that it names',
+    },
+  ],
+])
+
+/** What is known of the variables of a container after those that do harm are reported. */
+export interface Variables {
+  readonly reported: boolean
+  /** Names of those that are neither reported nor accepted. */
+  readonly others: readonly string[]
+}
+
+/** Reports the variables of a container that do harm. */
+export function judgeVariables(written: unknown, here: Here, scene: Scene): Variables {
+  const others: string[] = []
+  let reported = false
+  const places = written === here.container ? undefined : once(() => placesOf(here.container))
+  for (const [index, entry] of list(field(written, 'env')).entries()) {
+    const name = text(field(entry, 'name')) ?? ''
+    const value = isSet(field(entry, 'valueFrom')) ? undefined : show(field(entry, 'value') ?? '')
+    const harm = harms.get(name)
+    if (harm === undefined || harm.container !== here.name || !harm.does(value)) {
+      if (!scene.params.variables.includes(name)) others.push(name)
+      continue
+    }
+    reported = true
+    scene.report('harmful-variable', {
+      path: here.at('env', ...placeOf(name, index, places)),
+      value: value === undefined ? name : `${name}=${value}`,
+      slots: { name, effect: harm.effect },
+    })
+  }
+  return { reported, others }
+}
+
+/** Where the variables of a container are: what is judged may be the author's part of it, told by a record. */
+function placesOf(container: Fields): ReadonlyMap<unknown, number> {
+  return new Map([...list(field(container, 'env')).entries()].map(([index, entry]) => [field(entry, 'name'), index]))
+}
+
+function placeOf(
+  name: string,
+  index: number,
+  places: (() => ReadonlyMap<unknown, number>) | undefined,
+): readonly number[] {
+  const place = places === undefined ? index : places().get(name)
+  return place === undefined ? [] : [place]
+}
+
+/**
+ * Reports the variables of a final proxy that mean something to it and that injection does not write. What the injector
+ * has a record of is the author's; with a forged annotation there is none.
+ */
+export function judgeForeignVariables(
+  here: Here,
+  ofInit: () => ReadonlyMap<string, string | undefined>,
+  scene: Scene,
+): void {
+  for (const [index, entry] of list(field(here.container, 'env')).entries()) {
+    if (!isForeignVariable(entry, ofInit)) continue
+    const name = show(field(entry, 'name'))
+    if (isAskedVariable(name, scene.pod.annotations) || scene.params.variables.includes(name)) continue
+    const slots = { container: here.name, what: `variable ${name}` }
+    scene.report('foreign-environment', { path: here.at('env', index), value: name, slots })
+  }
+}
+
+/** Reports that all variables of a ConfigMap or Secret come into a container; the template never asks for them. */
+export function judgeEnvironmentSources(written: unknown, here: Here, scene: Scene): boolean {
+  if (!isSet(field(written, 'envFrom'))) return false
+  scene.report('foreign-environment', {
+    path: here.at('envFrom'),
+    value: 'envFrom',
+    slots: { container: here.name, what: 'every variable of a ConfigMap or Secret' },
+  })
+  return true
+}

@@ -1,0 +1,94 @@
+import { isInstalled, isSameRelease, matchesImage, repositoryOf, withOtherTypes } from '../../istio/image.ts'
+import type { InstallSetting, InstallValues } from '../../istio/injector.ts'
+import { field, text } from '../../istio/json.ts'
+import { proxyContainerName } from '../../istio/workload.ts'
+import { askedImage, askedImageType } from './annotation.ts'
+import type { Here, Scene } from './scene.ts'
+
+/** An injected container with its image. */
+interface Imaged {
+  readonly here: Here
+  readonly image: string
+}
+
+/**
+ * Reports images of injected containers that are not the organisation's: by the policy, where it names them; else by the
+ * values of the installation, of which only the repository counts, since pods outlive installations. The versions of one
+ * pod agree with each other; where nothing is known, the images do.
+ */
+export function judgeImages(containers: readonly Here[], scene: Scene): void {
+  const asked = askedImage(scene.pod.annotations)
+  const images: Imaged[] = []
+  for (const here of containers) {
+    const image = text(field(here.container, 'image')) ?? ''
+    // What the placeholder stands for is not known before the injector has been there.
+    if (image !== '' && image !== 'auto' && image !== asked) images.push({ here, image })
+  }
+  if (scene.proxyImages === undefined) judgeByValues(images, scene)
+  else judgeByPolicy(images, scene.proxyImages, scene)
+}
+
+function judgeByPolicy(images: readonly Imaged[], names: readonly string[], scene: Scene): void {
+  const type = askedImageType(scene.pod.annotations)
+  for (const imaged of images) {
+    const isNamed = withOtherTypes(imaged.image, type).some(image => names.some(name => matchesImage(name, image)))
+    if (!isNamed) report(imaged, scene)
+  }
+}
+
+function judgeByValues(images: readonly Imaged[], scene: Scene): void {
+  if (images.length === 0) return
+  const values = scene.values()
+  const installed = {
+    proxy: values && installedImage(values.proxyImage, values),
+    init: values && installedImage(values.proxyInitImage, values),
+  }
+  const namedFor = ({ here }: Imaged): string | undefined =>
+    here.name === proxyContainerName ? installed.proxy : installed.init
+  const older: Imaged[] = []
+  let foreign = false
+  for (const imaged of images) {
+    const named = namedFor(imaged)
+    if (named !== undefined && isInstalled(imaged.image, named)) continue
+    if (named === undefined || repositoryOf(named) === repositoryOf(imaged.image)) older.push(imaged)
+    else {
+      foreign = true
+      report(imaged, scene)
+    }
+  }
+  if (!foreign && older.length > 0) compareImages(images, scene, values !== undefined)
+}
+
+function report({ here, image }: Imaged, scene: Scene): void {
+  scene.report('foreign-image', { path: here.at('image'), value: image, slots: { container: here.name } })
+}
+
+/**
+ * Returns the image that an installation names: one with a slash as it is, else the name in the hub with the tag; undefined
+ * where the hub is not known.
+ *
+ * Istio: istio-discovery chart, files/injection-template.yaml (image); pkg/kube/inject/inject.go (proxyImageURL).
+ */
+function installedImage(image: InstallSetting<string> | undefined, values: InstallValues): string | undefined {
+  const name = textOf(image) || 'proxyv2'
+  if (name.includes('/')) return name
+  const hub = textOf(values.hub)
+  return hub === '' ? undefined : `${hub}/${name}:${textOf(values.tag)}`
+}
+
+function textOf(setting: InstallSetting<string> | undefined): string {
+  return setting?.value.ok ? setting.value.value : ''
+}
+
+/** Compares the proxy with the others: it is what traffic of its user leaves from. */
+function compareImages(images: readonly Imaged[], scene: Scene, known: boolean): void {
+  const proxy = images.find(({ here }) => here.name === proxyContainerName)
+  if (proxy === undefined) return
+  const { here, image: value } = proxy
+  for (const { here: other, image } of images) {
+    if (isSameRelease(value, image) || (known && repositoryOf(value) !== repositoryOf(image))) continue
+    const slots = { container: here.name, other: other.name, image }
+    scene.report('different-images', { path: here.at('image'), value, slots })
+    return
+  }
+}
