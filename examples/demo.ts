@@ -16,10 +16,12 @@ import { formatRef } from '../src/core/kind.ts'
 const root = dirname(import.meta.dirname)
 const requests = new URL('requests/', import.meta.url)
 
-type Verdict = 'allow' | 'warn' | 'deny'
+/** What becomes of a request: its verdict, or that the pod is put right before Istio's injector sees it. */
+type Outcome = 'allow' | 'cure' | 'warn' | 'deny'
 
 const shown = {
   allow: { word: 'admitted', style: 'green' },
+  cure: { word: 'cured', style: 'cyan' },
   warn: { word: 'warned', style: 'yellow' },
   deny: { word: 'refused', style: 'red' },
 } as const
@@ -50,7 +52,8 @@ interface Answered {
     readonly allowed: boolean
     readonly status?: { readonly reason?: string; readonly message: string }
     readonly warnings?: readonly string[]
-    readonly auditAnnotations?: { readonly exemption?: string }
+    readonly patch?: string
+    readonly auditAnnotations?: { readonly exemption?: string; readonly mutations?: string }
   }
 }
 
@@ -91,17 +94,18 @@ async function ready({ metricsListen }: Started): Promise<void> {
 }
 
 /** Posts a review as an API server does. */
-async function ask(url: string, agent: Agent, body: Buffer): Promise<Answered> {
+async function ask(url: string, agent: Agent, body: Buffer, path: string): Promise<Answered> {
   const headers = { 'content-type': 'application/json', 'content-length': body.length, accept: 'application/json' }
-  const call = request(`${url}/validate?timeout=3s`, { method: 'POST', agent, headers })
+  const call = request(`${url}${path}?timeout=3s`, { method: 'POST', agent, headers })
   call.end(body)
   const [reply] = await once(call, 'response')
   if (reply.statusCode !== 200) throw new Error(`the guard answered ${reply.statusCode}`)
   return (await json(reply)) as Answered
 }
 
-function verdictOf({ response }: Answered): Verdict {
+function outcomeOf({ response }: Answered): Outcome {
   if (!response.allowed) return 'deny'
+  if (response.patch !== undefined) return 'cure'
   return response.warnings === undefined ? 'allow' : 'warn'
 }
 
@@ -110,13 +114,14 @@ function question({ request: { kind, namespace = '', name = '', operation, userI
   return `${operation} ${formatRef({ ...kind, namespace, name })} by ${userInfo.username}`
 }
 
-/** What kubectl would print, and an exemption that was used. */
-function answer({ response: { status, warnings = [], auditAnnotations } }: Answered): string[] {
+/** What kubectl would print, an exemption that was used, and what is changed in a pod. */
+function answer({ response: { status, warnings = [], patch, auditAnnotations } }: Answered): string[] {
   const reason = status?.reason === undefined ? '' : ` (${status.reason})`
   const denied = `Error from server${reason}: admission webhook "validate.sallyport.dev" denied the request: `
   return [
     ...warnings.map(warning => `Warning: ${warning}`),
     ...(status === undefined ? [] : `${denied}${status.message}`.split('\n')),
+    ...(patch === undefined ? [] : [`${auditAnnotations?.mutations}: ${Buffer.from(patch, 'base64').toString()}`]),
     ...(auditAnnotations?.exemption === undefined ? [] : [`permitted by exemption ${auditAnnotations.exemption}`]),
   ]
 }
@@ -126,20 +131,20 @@ function median(numbers: readonly number[]): number {
 }
 
 async function replay({ listen, ca }: Started): Promise<boolean> {
-  const expected: Record<string, Verdict> = JSON.parse(readFileSync(new URL('expected.json', requests), 'utf8'))
+  const expected: Record<string, Outcome> = JSON.parse(readFileSync(new URL('expected.json', requests), 'utf8'))
   const agent = new Agent({ keepAlive: true, ca: readFileSync(ca) })
-  const counts = { allow: 0, warn: 0, deny: 0 }
+  const counts = { allow: 0, cure: 0, warn: 0, deny: 0 }
   const times: number[] = []
   const surprises: string[] = []
   for (const [i, [file, wanted]] of Object.entries(expected).entries()) {
     const body = readFileSync(new URL(file, requests))
     const started = performance.now()
-    const reply = await ask(listen, agent, body)
+    const reply = await ask(listen, agent, body, wanted === 'cure' ? '/mutate' : '/validate')
     times.push(performance.now() - started)
-    const verdict = verdictOf(reply)
-    counts[verdict]++
-    if (verdict !== wanted) surprises.push(`${file}: ${shown[wanted].word} expected`)
-    const { word, style } = shown[verdict]
+    const outcome = outcomeOf(reply)
+    counts[outcome]++
+    if (outcome !== wanted) surprises.push(`${file}: ${shown[wanted].word} expected`)
+    const { word, style } = shown[outcome]
     const title = file.replace(/^\d+-|\.json$/g, '').replaceAll('-', ' ')
     const number = String(i + 1).padStart(2)
     console.log(`${number}  ${styleText(style, word.padEnd(8))}  ${title}: ${question(JSON.parse(body.toString()))}`)
@@ -149,7 +154,7 @@ async function replay({ listen, ca }: Started): Promise<boolean> {
   }
   agent.destroy()
   console.log(
-    `${times.length} requests: ${counts.allow} admitted, ${counts.warn} warned, ${counts.deny} refused; ` +
+    `${times.length} requests: ${counts.allow} admitted, ${counts.cure} cured, ${counts.warn} warned, ${counts.deny} refused; ` +
       `median round trip ${median(times).toFixed(1)} ms`,
   )
   for (const surprise of surprises) console.log(styleText('red', surprise))

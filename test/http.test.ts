@@ -97,6 +97,7 @@ const chosen: ReturnType<Policy['rulesFor']>[number] = {
   params: {},
   onUnknown: 'warn',
   actionOf: message => rule.messages[message]?.enforcementAction ?? 'off',
+  strongestIn: () => 'deny',
 }
 
 interface Harness {

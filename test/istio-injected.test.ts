@@ -228,10 +228,23 @@ t.test('variables that are not of injection', t => {
   ]
   for (const [entry, yes] of rows)
     t.equal(
-      isForeignVariable(entry, () => ofInit),
+      isForeignVariable('istio-proxy', entry, () => ofInit),
       yes,
       `${JSON.stringify(entry)}: ${yes}`,
     )
+  const captured = new Map([['ISTIO_META_DNS_CAPTURE', 'true']])
+  for (const [entry, yes] of [
+    [{ name: 'ISTIO_META_DNS_CAPTURE', value: 'true' }, false],
+    [{ name: 'ISTIO_META_DNS_CAPTURE', value: '1' }, true],
+    [{ name: 'CA_ADDR', value: 'istiod:15012' }, true],
+    [{ name: 'POD_NAME', value: 'web' }, false],
+  ] as const) {
+    t.equal(
+      isForeignVariable('istio-init', entry, () => captured),
+      yes,
+      `${JSON.stringify(entry)} of init: ${yes}`,
+    )
+  }
   t.end()
 })
 

@@ -37,10 +37,9 @@ interface Reply {
 }
 
 /** Sends a body as an API server does. */
-async function post(port: number, agent: Agent, body: Buffer | string): Promise<Reply> {
+async function post(port: number, agent: Agent, body: Buffer | string, path = '/validate'): Promise<Reply> {
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-  const path = '/validate?timeout=3s'
-  const call = request({ host: '127.0.0.1', port, path, method: 'POST', agent, headers })
+  const call = request({ host: '127.0.0.1', port, path: `${path}?timeout=3s`, method: 'POST', agent, headers })
   call.end(body)
   const [reply] = await once(call, 'response')
   return { status: reply.statusCode, connection: reply.headers.connection, body: await text(reply) }
@@ -137,8 +136,12 @@ t.test('the requests of the demo get the answers that it promises', async t => {
   const files = readdirSync(folder).filter(file => file !== 'expected.json')
   t.strictSame(files, Object.keys(expected))
   for (const file of files) {
-    const reply = await post(server.admission.port, agent, readFileSync(new URL(file, folder)))
-    t.equal(JSON.parse(reply.body).response.auditAnnotations.verdict, expected[file], file)
+    const cured = expected[file] === 'cure'
+    const body = readFileSync(new URL(file, folder))
+    const reply = await post(server.admission.port, agent, body, cured ? '/mutate' : '/validate')
+    const { auditAnnotations } = JSON.parse(reply.body).response
+    if (cured) t.match(auditAnnotations, { mutations: 'set-injection', cured: 'require-injection/odd-value' }, file)
+    else t.equal(auditAnnotations.verdict, expected[file], file)
   }
   agent.destroy()
   await server.close()

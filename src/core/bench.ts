@@ -47,7 +47,7 @@ export class Bench implements Evidence {
     const { rule, params, onUnknown } = chosen
     const { namespaceLabels } = this.#subject
     const actionIn = (message: string): EnforcementAction => chosen.actionOf(message, namespace, namespaceLabels)
-    const strongest = strongestAction(Object.keys(rule.messages).map(actionIn))
+    const strongest = chosen.strongestIn(namespace, namespaceLabels)
     if (strongest === 'off') return
     this.#reports = 0
     const tools: Tools<string, unknown> = {
@@ -106,9 +106,3 @@ export class Bench implements Evidence {
 
 /** Thrown to stop a rule that has reported enough. */
 const tooMuch = Symbol('too much to report')
-
-const strength: readonly EnforcementAction[] = ['deny', 'warn', 'dryrun']
-
-function strongestAction(actions: readonly EnforcementAction[]): EnforcementAction {
-  return strength.find(action => actions.includes(action)) ?? 'off'
-}

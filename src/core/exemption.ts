@@ -58,11 +58,20 @@ export function indexExemptions(exemptions: readonly Exemption[]): FindExemption
       keyOf(rule, kind, any, any),
     ].flatMap(key => index.get(key) ?? [])
 
+  // All findings of a review ask for its owners, one after the other.
+  let last: { readonly review: Review; readonly inventory: Inventory; readonly owners: readonly Owner[] } | undefined
+  const ownersOnce = (review: Review, inventory: Inventory): readonly Owner[] => {
+    if (last?.review !== review || last.inventory !== inventory) {
+      last = { review, inventory, owners: ownersOf(review, inventory) }
+    }
+    return last.owners
+  }
+
   return (finding, review, inventory, now) => {
     if (index.size === 0) return undefined
     const { ref } = review
     const own = named(finding.rule, review.kind, ref.namespace, ref.name)
-    const owned = ownersOf(review, inventory).flatMap(owner =>
+    const owned = ownersOnce(review, inventory).flatMap(owner =>
       named(finding.rule, owner.kind, ref.namespace, owner.name).filter(exemption => exemption.reach === 'workload'),
     )
     return [...own, ...owned].find(exemption => now < exemption.expiresAt && permits(exemption, finding, review))
@@ -154,8 +163,17 @@ function isMadeBy(requester: Requester | undefined, owner: Kind): boolean {
  * nested too deep to be written out.
  */
 export function specDigest(object: unknown): string | undefined {
-  return digestOf(field(object, 'spec'))
+  const spec = field(object, 'spec')
+  if (typeof spec !== 'object' || spec === null) return digestOf(spec)
+  const known = digests.get(spec)
+  if (known !== undefined) return known.digest
+  const digest = digestOf(spec)
+  digests.set(spec, { digest })
+  return digest
 }
+
+/** Digests that were asked for: each finding of an object asks for that of its spec. */
+const digests = new WeakMap<object, { readonly digest: string | undefined }>()
 
 /** Returns `sha256:…` over a JSON value, its keys sorted; undefined where there is none or it is nested too deep. */
 export function digestOf(value: unknown): string | undefined {

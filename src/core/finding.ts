@@ -115,6 +115,13 @@ export function comparePaths(a: Path, b: Path): number {
   return a.length - b.length
 }
 
+/** Returns the strongest of some actions; none is `off`. */
+export function strongestAction(actions: Iterable<EnforcementAction>): EnforcementAction {
+  let strongest: EnforcementAction = 'off'
+  for (const action of actions) if (weight[action] < weight[strongest]) strongest = action
+  return strongest
+}
+
 /** Orders text by code units, the same on every machine. */
 export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0

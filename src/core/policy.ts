@@ -14,6 +14,8 @@ export interface ChosenRule {
   readonly onUnknown: OnUnknown
   /** Returns what is done about a message in a namespace; the last override that matches wins. */
   actionOf(message: string, namespace: string, labels: NamespaceLabels): EnforcementAction
+  /** Returns the strongest of what is done about its messages in a namespace; `off` where the rule is not evaluated. */
+  strongestIn(namespace: string, labels: NamespaceLabels): EnforcementAction
 }
 
 /** Finds the exemption that permits a finding of a review at a moment, or undefined. */

@@ -88,9 +88,13 @@ export function admissionApp(options: ServerOptions, ending: (socket: Socket) =>
   const { metrics, log, loop } = options
   const endWhereDue = (reply: FastifyReply): FastifyReply =>
     ending(reply.request.raw.socket) ? reply.header('connection', 'close') : reply
-  const reject = (reply: FastifyReply, status: number): FastifyReply => {
+  const reject = (reply: FastifyReply, status: number): void => {
     metrics.rejected(knownStatus(status))
-    return refuse(endWhereDue(reply), status)
+    const { raw } = reply.request
+    // Who is told to come again must hear it: to close while a body is still arriving resets the connection.
+    if (status === 503 && !raw.complete && ending(raw.socket))
+      raw.once('end', () => refuse(endWhereDue(reply), status)).resume()
+    else refuse(endWhereDue(reply), status)
   }
   const app: AdmissionApp = fastify({
     https: {
@@ -130,7 +134,7 @@ export function admissionApp(options: ServerOptions, ending: (socket: Socket) =>
   app.setErrorHandler((error: FastifyError, _request, reply) => {
     const status = error.statusCode ?? 500
     if (status >= 500) log.error({ err: error }, 'a request failed')
-    return reject(reply, status < 500 ? status : 500)
+    reject(reply, status < 500 ? status : 500)
   })
   app.setNotFoundHandler((_request, reply) => reject(reply, 404))
   app.decorateRequest('deadline', 0)
@@ -145,8 +149,8 @@ export function admissionApp(options: ServerOptions, ending: (socket: Socket) =>
   for (const [path, route] of Object.entries(routes)) {
     app.post(path, (request, reply) => {
       const outcome = answerBody(request, route, options)
-      if (typeof outcome === 'number') return reject(reply, outcome)
-      return endWhereDue(reply).header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(outcome))
+      if (typeof outcome === 'number') reject(reply, outcome)
+      else endWhereDue(reply).header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(outcome))
     })
   }
   return app

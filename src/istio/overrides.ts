@@ -10,6 +10,9 @@ import { readYaml } from './yaml.ts'
  */
 export const overridesAnnotation = 'proxy.istio.io/overrides'
 
+/** Most tokens of a text with escapes: that of a container with a hundred variables has some 1,500. */
+const tokenLimit = 4_000
+
 /** One container of the annotation. */
 export type Override = { readonly name: string; readonly container: Fields }
 
@@ -45,7 +48,7 @@ export function readOverrides(json: string): Result<readonly Override[]> {
 /** Go escapes `<`, `>` and `&` in texts, but V8 may give a key with an escape another name: nodejs/node#63785. */
 function parse(json: string): Result<unknown> {
   if (json.trim() === '') return good(null)
-  if (json.includes('\\u')) return readYaml(json)
+  if (json.includes('\\u')) return readYaml(json, tokenLimit)
   try {
     return good(JSON.parse(json))
   } catch {

@@ -1,4 +1,5 @@
 import { dig, field, text } from './json.ts'
+import { proxyContainerName } from './workload.ts'
 
 /** Variables that the template takes from the pod, by the field. */
 const fieldVariables: ReadonlyMap<string, string> = new Map([
@@ -58,29 +59,36 @@ const readPrefixes = [
 ] as const
 
 /**
- * Returns true for a variable of a container `istio-proxy` that changes what the proxy does and that neither the template
- * writes, nor `proxyMetadata`, which the template writes into the init container with the same value. So it is of the
- * pod's author, or of a template of the organisation; what is of no meaning to the proxy is not asked about.
+ * Returns true for a variable of an injected container that changes what its program does and that neither the template
+ * writes there, nor `proxyMetadata`, which the template writes into the proxy and into its init container with the same
+ * value. So it is of the pod's author, or of a template of the organisation; what is of no meaning to the program is not
+ * asked about.
  *
- *     variable                                 of the init container    answer
- *     POD_NAME, from metadata.name             any                      false
- *     POD_NAME, a value                        any                      true
- *     CA_ADDR, a value                         any                      false: it may be the installation's
- *     CA_ADDR, from a ConfigMap                any                      true
- *     ISTIO_META_DNS_CAPTURE=true              ISTIO_META_DNS_CAPTURE=true    false
- *     ISTIO_META_DNS_CAPTURE=false             (none)                   true
- *     AWS_ROLE_ARN                             (none)                   false
+ *     variable                         of the other container           answer
+ *     POD_NAME, from metadata.name     any                              false, in the proxy
+ *     POD_NAME, a value                any                              true, in the proxy
+ *     CA_ADDR, a value                 any                              false, in the proxy: it may be the installation's
+ *     CA_ADDR, from a ConfigMap        any                              true
+ *     ISTIO_META_DNS_CAPTURE=true      ISTIO_META_DNS_CAPTURE=true      false
+ *     ISTIO_META_DNS_CAPTURE=false     (none)                           true
+ *     AWS_ROLE_ARN                     (none)                           false
  *
  * Istio: istio-discovery chart, files/injection-template.yaml (env); pkg/kube/inject/webhook.go (applyRewrite,
  * applyPrometheusMerge); pilot/cmd/pilot-agent/options/options.go.
  */
-export function isForeignVariable(entry: unknown, ofInit: () => ReadonlyMap<string, string | undefined>): boolean {
+export function isForeignVariable(
+  container: string,
+  entry: unknown,
+  ofOther: () => ReadonlyMap<string, string | undefined>,
+): boolean {
   const name = text(field(entry, 'name')) ?? ''
-  const fieldPath = fieldVariables.get(name)
-  if (fieldPath !== undefined) return dig(entry, 'valueFrom', 'fieldRef', 'fieldPath') !== fieldPath
-  if (limitVariables.has(name)) return false
   const value = field(entry, 'valueFrom') === undefined ? (text(field(entry, 'value')) ?? '') : undefined
-  if (valueVariables.has(name)) return value === undefined
+  if (container === proxyContainerName) {
+    const fieldPath = fieldVariables.get(name)
+    if (fieldPath !== undefined) return dig(entry, 'valueFrom', 'fieldRef', 'fieldPath') !== fieldPath
+    if (limitVariables.has(name)) return false
+    if (valueVariables.has(name)) return value === undefined
+  }
   if (!readPrefixes.some(prefix => name.startsWith(prefix))) return false
-  return value === undefined || ofInit().get(name) !== value
+  return value === undefined || ofOther().get(name) !== value
 }

@@ -42,6 +42,9 @@ function compileChecker(rules: readonly Rule[], mutations: readonly Mutation[]):
     allowUnionTypes: true,
     strictRequired: false,
     verbose: true,
+    // Compiling is most of the time that the command takes to start, and each schema is used for a few documents only.
+    inlineRefs: false,
+    code: { optimize: false },
   })
   ajv.addFormat('ip-range', text => parseSubnet(text).ok)
   const validators = new Map<PolicyKind, ValidateFunction>()

@@ -1,6 +1,6 @@
 import { indexExemptions } from '../core/exemption.ts'
 import type { Facts, NamespaceLabels } from '../core/facts.ts'
-import type { EnforcementAction } from '../core/finding.ts'
+import { type EnforcementAction, strongestAction } from '../core/finding.ts'
 import type { Kind } from '../core/kind.ts'
 import type { ChosenMutation, Mutation } from '../core/mutation.ts'
 import type { ChosenRule, Policy } from '../core/policy.ts'
@@ -39,14 +39,28 @@ export function compile(gathered: Gathered, options: CompileOptions): Policy {
 
 function choose(rule: Rule, settings: RuleSettings | undefined): ChosenRule {
   const statements = settings?.statements ?? []
-  return {
+  const actionIn = (message: string, namespace: string, labels: NamespaceLabels): EnforcementAction => {
+    const stated = statements.findLast(statement => reaches(statement, message, namespace, labels))
+    return stated?.enforcementAction ?? baselineAction(rule, message)
+  }
+  const messages = Object.keys(rule.messages)
+  const strongest = (namespace: string, labels: NamespaceLabels): EnforcementAction =>
+    strongestAction(messages.map(message => actionIn(message, namespace, labels)))
+  const choice = {
     rule,
     params: { ...defaultsOf(rule.params), ...settings?.params },
     onUnknown: settings?.onUnknown ?? 'warn',
-    actionOf: (message, namespace, labels) => {
-      const stated = statements.findLast(statement => reaches(statement, message, namespace, labels))
-      return stated?.enforcementAction ?? baselineAction(rule, message)
-    },
+  } as const
+  if (statements.some(({ namespaces }) => namespaces !== undefined)) {
+    return { ...choice, actionOf: actionIn, strongestIn: strongest }
+  }
+  // Most rules are the same everywhere: then there is nothing to find out for each review.
+  const actions = new Map(messages.map(message => [message, actionIn(message, '', undefined)]))
+  const everywhere = strongest('', undefined)
+  return {
+    ...choice,
+    actionOf: message => actions.get(message) ?? baselineAction(rule, message),
+    strongestIn: () => everywhere,
   }
 }
 

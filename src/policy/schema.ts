@@ -98,6 +98,13 @@ const serviceAccounts = listOf(
   'Workloads by namespace and service account.',
 )
 
+/** What several places of a document have in common: written, and compiled, once. */
+const definitions = { action, namespaces: namespaceMatch, port, serviceAccounts } as const
+
+function shared(name: keyof typeof definitions): JsonSchema {
+  return { $ref: `#/$defs/${name}` }
+}
+
 function paramsSchema(params: Readonly<Record<string, Param<unknown>>>, description: string): JsonSchema {
   const properties = Object.entries(params).map(([name, param]): [string, JsonSchema] => [
     name,
@@ -109,7 +116,7 @@ function paramsSchema(params: Readonly<Record<string, Param<unknown>>>, descript
 function ruleSchema(rule: Rule): JsonSchema {
   return object(
     {
-      enforcementAction: { ...action, description: `For every message of the rule. ${String(action['description'])}` },
+      enforcementAction: { ...shared('action'), description: 'For every message of the rule.' },
       onUnknown: {
         enum: ['deny', 'warn', 'allow'],
         description: 'What a fact does that is in neither policy nor inventory; warn where nothing is said.',
@@ -118,9 +125,9 @@ function ruleSchema(rule: Rule): JsonSchema {
       overrides: listOf(
         object(
           {
-            namespaces: namespaceMatch,
+            namespaces: shared('namespaces'),
             messages: listOf({ enum: Object.keys(rule.messages) }, 'Only these messages; absent: all of the rule.'),
-            enforcementAction: action,
+            enforcementAction: shared('action'),
           },
           ['enforcementAction'],
           'An action for some namespaces or messages.',
@@ -140,7 +147,7 @@ function mutationSchema(mutation: Mutation): JsonSchema {
       params: paramsSchema(mutation.params, 'Opinions of the mutation.'),
       overrides: listOf(
         object(
-          { namespaces: namespaceMatch, enabled: { type: 'boolean', description: 'Whether it is made there.' } },
+          { namespaces: shared('namespaces'), enabled: { type: 'boolean', description: 'Whether it is made there.' } },
           ['namespaces', 'enabled'],
           'Some namespaces.',
         ),
@@ -155,7 +162,7 @@ function mutationSchema(mutation: Mutation): JsonSchema {
 function factSchemas(): Readonly<Record<string, JsonSchema>> {
   return {
     namespaces: object(
-      { platform: namespaceMatch, governed: namespaceMatch, notGoverned: namespaceMatch },
+      { platform: shared('namespaces'), governed: shared('namespaces'), notGoverned: shared('namespaces') },
       [],
       'Which namespaces are the platform’s, under the policy, and outside it; what nothing names is governed, except kube-*.',
     ),
@@ -170,7 +177,7 @@ function factSchemas(): Readonly<Record<string, JsonSchema>> {
             string('Name of an Istio Gateway in its namespace.'),
             'The Istio Gateways that configure it.',
           ),
-          ports: listOf(port, 'Ports it listens on for egress.'),
+          ports: listOf(shared('port'), 'Ports it listens on for egress.'),
         },
         ['name', 'namespace', 'service', 'podLabels'],
         'An egress gateway.',
@@ -202,7 +209,11 @@ function factSchemas(): Readonly<Record<string, JsonSchema>> {
       'Who is who.',
     ),
     workloads: object(
-      { mayOptOut: serviceAccounts, mayUseHostNetwork: serviceAccounts, mayHavePrivileges: serviceAccounts },
+      {
+        mayOptOut: shared('serviceAccounts'),
+        mayUseHostNetwork: shared('serviceAccounts'),
+        mayHavePrivileges: shared('serviceAccounts'),
+      },
       [],
       'Workloads that may deviate: run without a proxy, in the network of the node, with privileges that undo capture.',
     ),
@@ -229,7 +240,7 @@ function factSchemas(): Readonly<Record<string, JsonSchema>> {
 }
 
 const approvalFields: Readonly<Record<string, JsonSchema>> = {
-  ports: listOf(port, 'Ports and protocols that are approved.'),
+  ports: listOf(shared('port'), 'Ports and protocols that are approved.'),
   namespaces: listOf(namespaceName, 'Namespaces that may use the host; absent: every governed namespace.'),
   gateway: string('Name of the egress gateway to take; absent: any of the policy’s.'),
   owner: string('Who answers for it.'),
@@ -347,5 +358,5 @@ export function policySchema(
     ['apiVersion', 'kind', 'metadata', 'spec'],
     `A ${kind} document of Sallyport.`,
   )
-  return { $schema: 'https://json-schema.org/draft/2020-12/schema', title: kind, ...root }
+  return { $schema: 'https://json-schema.org/draft/2020-12/schema', title: kind, ...root, $defs: definitions }
 }

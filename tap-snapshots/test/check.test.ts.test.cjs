@@ -7,17 +7,19 @@
 'use strict'
 exports[`test/check.test.ts > TAP > help, version and explanations > must match snapshot 1`] = `
 no-capture-bypass
-  Disallow annotations that let traffic leave a pod without passing its proxy.
+  Disallow settings that let traffic leave a pod without passing its proxy.
 
   Istio reads from the annotations of a pod which destinations, ports and interfaces its sidecar
   captures. What is left out goes straight to the network: no policy, no log, no egress gateway.
   Values are judged, not keys: ranges are united and compared with the ranges of pods and Services, so
   that two halves of the internet are the internet, and an exclusion of cluster addresses alone
-  passes.
+  passes. Of a final pod the arguments of istio-init are judged too, which the values of the
+  installation decide where the pod says nothing.
 
   judges Configuration.serving.knative.dev, CronJob.batch, DaemonSet.apps, Deployment.apps, DeploymentConfig.apps.openshift.io, Job.batch, Pod, PodTemplate, ReplicaSet.apps, ReplicationController, Revision.serving.knative.dev, Rollout.argoproj.io, Service.serving.knative.dev, StatefulSet.apps, VirtualMachine.kubevirt.io
   on CREATE, UPDATE, in governed namespaces
-  reads the facts ranges
+  reads the facts ranges, workloads
+  looks up Namespace
 
   excluded-ranges  (critical, baseline: deny)
     connections to {outside} leave without passing the proxy
@@ -58,6 +60,46 @@ no-capture-bypass
     Istio cannot read "{value}": {problem}
     fix: correct the value, or remove the annotation
     against: pod/include-outbound-ports, pod/include-outbound-ip-ranges, pod/exclude-outbound-ip-ranges, pod/exclude-outbound-ports, pod/interception-mode
+
+  argument-ranges  (critical, baseline: deny)
+    istio-init leaves connections to {outside} uncaptured
+    fix: correct values.global.proxy of the installation (includeIPRanges, excludeIPRanges), or remove what was written by hand
+    against: pod/missing-sidecar-final, pod/include-outbound-ip-ranges, pod/exclude-outbound-ip-ranges
+
+  argument-ports  (critical, baseline: deny)
+    istio-init leaves connections to {outside} uncaptured, whatever the address
+    fix: correct values.global.proxy.excludeOutboundPorts of the installation, or remove what was written by hand
+    against: pod/missing-sidecar-final, pod/exclude-outbound-ports
+
+  argument-interfaces  (critical, baseline: deny)
+    istio-init leaves all that leaves by {outside} uncaptured
+    fix: remove what was written by hand: the injector takes interfaces from the pod’s annotation alone
+    against: pod/missing-sidecar-final, pod/exclude-interfaces
+
+  argument-rerouting  (medium, baseline: deny)
+    istio-init takes traffic arriving by {outside} for that of a virtual machine, and inbound capture ends there
+    fix: remove what was written by hand: the injector takes interfaces from the pod’s annotation alone
+    against: pod/missing-sidecar-final, pod/reroute-virtual-interfaces
+
+  argument-mode  (medium, baseline: deny)
+    with interception mode {value} the proxy runs as root, kept out of capture by its group alone
+    fix: set interceptionMode REDIRECT in the mesh configuration, or have the mode accepted (params.interceptionModes)
+    against: pod/interception-mode
+
+  argument-user  (critical, baseline: deny)
+    istio-init leaves uncaptured what {outside} sends, and the proxy does not run as that
+    fix: remove what was written by hand: the injector names the user of the proxy alone
+    against: pod/missing-sidecar-final, pod/proxy-uid, pod/proxy-gid
+
+  idle-program  (critical, baseline: deny)
+    with {flag} istio-init redirects nothing in the pod
+    fix: remove it from the proxyMetadata that it comes from, or remove what was written by hand
+    against: pod/missing-sidecar-final
+
+  unreadable-arguments  (medium, baseline: deny)
+    what istio-init captures cannot be told: {problem}
+    fix: remove what was written by hand, or correct values.global.proxy of the installation
+    against: pod/missing-sidecar-final
 
   params.excludableRanges  (default [])
     Ranges beyond those of pods and Services that a pod may keep from its proxy.

@@ -80,7 +80,7 @@ function judgeImage(value: string, here: Here, scene: Scene): boolean {
 export function reportProgram(key: 'command' | 'args', written: unknown, here: Here, scene: Scene): boolean {
   const given = field(written, key)
   const value = Array.isArray(given) ? list(given).map(show).join(' ') : show(given)
-  const effect = key === 'command' ? 'runs another program than Istio’s' : 'is told to do something else'
+  const effect = key === 'command' ? `runs "${value}" in place of Istio’s program` : `is told "${value}" by its author`
   scene.report('foreign-program', { path: here.at(key), value, slots: { container: here.name, effect } })
   return true
 }

@@ -1,4 +1,5 @@
 import { show } from '../../core/text.ts'
+import { iptablesArguments } from '../../istio/capture.ts'
 import { parseGoBool } from '../../istio/injection.ts'
 import { type Fields, field, list, text } from '../../istio/json.ts'
 import { isForeignVariable } from '../../istio/proxyenv.ts'
@@ -56,25 +57,33 @@ export interface Variables {
   readonly others: readonly string[]
 }
 
+/** A variable of a container; undefined stands for a value that is not in the object. */
+function readVariable(entry: unknown): { readonly name: string; readonly value: string | undefined } {
+  const value = isSet(field(entry, 'valueFrom')) ? undefined : show(field(entry, 'value') ?? '')
+  return { name: text(field(entry, 'name')) ?? '', value }
+}
+
+function harmOf(name: string, value: string | undefined, here: Here): Harm | undefined {
+  const harm = harms.get(name)
+  return harm?.container === here.name && harm.does(value) ? harm : undefined
+}
+
 /** Reports the variables of a container that do harm. */
 export function judgeVariables(written: unknown, here: Here, scene: Scene): Variables {
   const others: string[] = []
   let reported = false
   const places = written === here.container ? undefined : once(() => placesOf(here.container))
   for (const [index, entry] of list(field(written, 'env')).entries()) {
-    const name = text(field(entry, 'name')) ?? ''
-    const value = isSet(field(entry, 'valueFrom')) ? undefined : show(field(entry, 'value') ?? '')
-    const harm = harms.get(name)
-    if (harm === undefined || harm.container !== here.name || !harm.does(value)) {
-      if (!scene.params.variables.includes(name)) others.push(name)
-      continue
-    }
-    reported = true
-    scene.report('harmful-variable', {
-      path: here.at('env', ...placeOf(name, index, places)),
-      value: value === undefined ? name : `${name}=${value}`,
-      slots: { name, effect: harm.effect },
-    })
+    const { name, value } = readVariable(entry)
+    const harm = harmOf(name, value, here)
+    if (harm !== undefined) {
+      reported = true
+      scene.report('harmful-variable', {
+        path: here.at('env', ...placeOf(name, index, places)),
+        value: value === undefined ? name : `${name}=${value}`,
+        slots: { name, effect: harm.effect },
+      })
+    } else if (!scene.params.variables.includes(name)) others.push(name)
   }
   return { reported, others }
 }
@@ -94,21 +103,29 @@ function placeOf(
 }
 
 /**
- * Reports the variables of a final proxy that mean something to it and that injection does not write. What the injector
- * has a record of is the author's; with a forged annotation there is none.
+ * Reports the variables of a final container that mean something to its program and that injection does not write; the
+ * proxy and its init container have those of `proxyMetadata` in common.
  */
 export function judgeForeignVariables(
   here: Here,
-  ofInit: () => ReadonlyMap<string, string | undefined>,
+  ofOther: () => ReadonlyMap<string, string | undefined>,
   scene: Scene,
 ): void {
   for (const [index, entry] of list(field(here.container, 'env')).entries()) {
-    if (!isForeignVariable(entry, ofInit)) continue
-    const name = show(field(entry, 'name'))
+    if (!isForeignVariable(here.name, entry, ofOther)) continue
+    const { name, value } = readVariable(entry)
     if (isAskedVariable(name, scene.pod.annotations) || scene.params.variables.includes(name)) continue
+    if (harmOf(name, value, here) !== undefined || isFlagOfInit(name, value, here)) continue
     const slots = { container: here.name, what: `variable ${name}` }
     scene.report('foreign-environment', { path: here.at('env', index), value: name, slots })
   }
+}
+
+/** Whether no-capture-bypass judges the variable, by what it has `istio-init` capture. */
+function isFlagOfInit(name: string, value: string | undefined, here: Here): boolean {
+  if (here.name !== initContainerName) return false
+  const run = iptablesArguments(['istio-iptables'], new Map([[name, value]]))
+  return !run.ok || run.value.flags.size > 0
 }
 
 /** Reports that all variables of a ConfigMap or Secret come into a container; the template never asks for them. */

@@ -33,7 +33,8 @@ export function judgeFinal(containers: readonly Injected[], scene: Scene): void 
   judgeOrigin(scene)
   const record = readRecord(scene)
   const ofInit = once(() => environmentOf(containers.find(({ name }) => name !== proxyContainerName)?.container))
-  const rest: Rest = { all: containers, ofInit, bounds: proxyBounds(containers, ofInit, scene) }
+  const ofProxy = once(() => environmentOf(containers.find(({ name }) => name === proxyContainerName)?.container))
+  const rest: Rest = { all: containers, ofInit, ofProxy, bounds: proxyBounds(containers, ofInit, scene) }
   const judged: Injected[] = []
   const known = new Set<string>()
   for (const container of containers) {
@@ -53,6 +54,8 @@ interface Rest {
   readonly bounds: Bounds
   /** Environment of the init container, which is `proxyMetadata`. */
   readonly ofInit: () => ReadonlyMap<string, string | undefined>
+  /** Environment of the proxy, which has `proxyMetadata` too. */
+  readonly ofProxy: () => ReadonlyMap<string, string | undefined>
 }
 
 /**
@@ -121,7 +124,7 @@ function judgeContainer(here: Injected, override: Override | undefined, rest: Re
   } else if (!said.has('command')) reportProgram('command', container, here, scene)
   if (!said.has('env')) {
     judgeVariables(container, here, scene)
-    if (here.name === proxyContainerName) judgeForeignVariables(here, rest.ofInit, scene)
+    judgeForeignVariables(here, here.name === proxyContainerName ? rest.ofInit : rest.ofProxy, scene)
   }
   if (!said.has('envFrom')) judgeEnvironmentSources(container, here, scene)
   if (!said.has('volumeMounts')) judgeMounts(container, here, scene)
@@ -175,11 +178,14 @@ function judgeArguments(here: Injected, scene: Scene): void {
     if (fault === undefined) return
     if (fault.kind === 'role') {
       const value = list(args).slice(0, 2).map(show).join(' ')
-      const slots = { container: here.name, effect: 'is no sidecar, and the CNI plugin redirects nothing to it' }
+      const slots = {
+        container: here.name,
+        effect: `is told "${value}": as no sidecar, so that the CNI plugin redirects nothing to it`,
+      }
       scene.report('foreign-program', { path: here.at('args'), value, slots })
     } else {
-      const slots = { container: here.name, effect: 'is told to do something else' }
       const value = show(list(args)[fault.index])
+      const slots = { container: here.name, effect: `is told "${value}", which injection never does` }
       scene.report('foreign-program', { path: here.at('args', fault.index), value, slots })
     }
   }

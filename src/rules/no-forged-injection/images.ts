@@ -37,26 +37,30 @@ function judgeByPolicy(images: readonly Imaged[], names: readonly string[], scen
 }
 
 function judgeByValues(images: readonly Imaged[], scene: Scene): void {
-  if (images.length === 0) return
+  // Any installation of the organisation will do, so that it is asked first which needs no looking for.
+  const claimed = installedImages(scene.claimedValues())
+  if (images.every(({ here, image }) => isNamed(image, claimed(here)))) return
   const values = scene.values()
-  const installed = {
-    proxy: values && installedImage(values.proxyImage, values),
-    init: values && installedImage(values.proxyInitImage, values),
-  }
-  const namedFor = ({ here }: Imaged): string | undefined =>
-    here.name === proxyContainerName ? installed.proxy : installed.init
-  const older: Imaged[] = []
-  let foreign = false
-  for (const imaged of images) {
-    const named = namedFor(imaged)
-    if (named !== undefined && isInstalled(imaged.image, named)) continue
-    if (named === undefined || repositoryOf(named) === repositoryOf(imaged.image)) older.push(imaged)
-    else {
-      foreign = true
-      report(imaged, scene)
-    }
-  }
-  if (!foreign && older.length > 0) compareImages(images, scene, values !== undefined)
+  const installed = installedImages(values)
+  const foreign = images.filter(({ here, image }) => {
+    const named = installed(here)
+    return named !== undefined && !isNamed(image, named) && repositoryOf(named) !== repositoryOf(image)
+  })
+  for (const imaged of foreign) report(imaged, scene)
+  const isCurrent = images.every(({ here, image }) => isNamed(image, installed(here)))
+  if (foreign.length === 0 && !isCurrent) compareImages(images, scene, values !== undefined)
+}
+
+function isNamed(image: string, named: string | undefined): boolean {
+  return named !== undefined && isInstalled(image, named)
+}
+
+/** Returns the image that an installation gives a container; undefined where that is not known. */
+function installedImages(values: InstallValues | undefined): (here: Here) => string | undefined {
+  if (values === undefined) return () => undefined
+  const proxy = installedImage(values.proxyImage, values)
+  const init = installedImage(values.proxyInitImage, values)
+  return ({ name }) => (name === proxyContainerName ? proxy : init)
 }
 
 function report({ here, image }: Imaged, scene: Scene): void {

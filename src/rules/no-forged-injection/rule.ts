@@ -136,7 +136,7 @@ export default defineRule<Message, Params>({
     'foreign-program': {
       severity: 'critical',
       enforcementAction: 'deny',
-      why: 'with {value}, "{container}" {effect}',
+      why: '"{container}" {effect}',
       fix: 'remove it: the injector writes what the container runs',
       threats: [
         'pod/container-istio-proxy',
@@ -241,6 +241,7 @@ function sceneOf(subject: Subject, pod: Pod, tools: Tools<Message, Params>): Sce
       const { revision } = decision()
       return revision === undefined ? undefined : installValues(revision, served(), tools)
     }),
+    claimedValues: () => installValues(annotations.get(revisionAnnotation) ?? 'default', undefined, tools),
     namespaceAnnotations,
     filledInUser: once(() => filledInUser(template, namespaceAnnotations())),
     userMounts: once(() => userVolumeMounts(annotations)),
@@ -253,6 +254,9 @@ function sceneOf(subject: Subject, pod: Pod, tools: Tools<Message, Params>): Sce
     },
   }
 }
+
+/** Annotation in which the injector writes its revision. Istio: files/injection-template.yaml (metadata.annotations). */
+const revisionAnnotation = 'istio.io/rev'
 
 /** OpenShift's annotation of a namespace with the users that its pods may have. */
 const userRange = 'openshift.io/sa.scc.uid-range'

@@ -14,6 +14,8 @@ export interface Scene {
   readonly proxyImages: readonly string[] | undefined
   /** Values of the installation that injects the pod; undefined where they are not known. */
   readonly values: () => InstallValues | undefined
+  /** Values of the installation that the pod itself says it is of; undefined where they are not known. */
+  readonly claimedValues: () => InstallValues | undefined
   /** Annotations of the namespace; undefined where it is not known. */
   readonly namespaceAnnotations: () => ReadonlyMap<string, string> | undefined
   /** Mounts of the proxy that an annotation of the pod asks for: path by volume. */
