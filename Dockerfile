@@ -42,6 +42,7 @@ ENV NODE_ENV=production
 USER 65532:65532
 EXPOSE 9443 9090
 # No shell in this image: exec form, Node is the first process and ends on SIGTERM by itself.
-ENTRYPOINT ["/nodejs/bin/node", "/app/dist/sallyport.js"]
+# Small young generation, bounded old one: made for a memory limit of 256 MiB.
+ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=2", "--max-old-space-size=160", "/app/dist/sallyport.js"]
 # The certificate is mounted. Other commands take the place of this one: docker run -i sallyport check -
 CMD ["serve", "--listen", "0.0.0.0:9443", "--metrics-listen", "0.0.0.0:9090", "--cert", "/etc/sallyport/tls/tls.crt", "--key", "/etc/sallyport/tls/tls.key"]

@@ -357,7 +357,7 @@ t.test('evaluate: rules judge what they say they judge', t => {
   t.equal(judge(create, policyOf(probe({ operations: ['DELETE'] }))).verdict, 'allow')
   t.equal(judge(create, policyOf(probe({ phases: ['submitted'] }))).verdict, 'allow')
   t.equal(judge(create, policyOf(probe({ classes: ['platform'] }))).verdict, 'allow')
-  t.equal(judge(create, policyOf(probe(), { actionOf: () => 'off' })).findings.length, 0)
+  t.equal(judge(create, policyOf(probe(), { actionOf: () => 'off', strongestIn: () => 'off' })).findings.length, 0)
   const other: Rule = {
     ...probe(),
     messages: { ...probe().messages, other: { ...probe().messages['bad-host'] } as Message },

@@ -190,18 +190,18 @@ t.test('an event loop that is held up', async t => {
   await after(50)
   t.ok(loop.waited(performance.now()) < 50)
   // This timer is due after the one of the watch, and runs in the same turn, before any socket is read.
-  const next = after(60)
-  for (const end = performance.now() + 400; performance.now() < end; );
-  t.ok(loop.waited(performance.now()) > 350, 'seen from within')
+  const next = after(150)
+  for (const end = performance.now() + 600; performance.now() < end; );
+  t.ok(loop.waited(performance.now()) > 400, 'seen from within')
   await next
-  t.ok(loop.waited(performance.now()) > 350, 'seen by whatever is read next')
+  t.ok(loop.waited(performance.now()) > 400, 'seen by whatever is read next')
   await new Promise(setImmediate)
   await after(0)
   t.ok(loop.waited(performance.now()) < 50, 'and over then')
   t.equal(loop.stalls(), 1)
   const { p99, max } = loop.delays()
-  t.ok(max > 0.35 && max < 5 && p99 <= max, `longest delay ${max} s`)
-  t.ok(loop.delays().max < 0.35, 'counted anew')
+  t.ok(max > 0.4 && max < 5 && p99 <= max, `longest delay ${max} s`)
+  t.ok(loop.delays().max < 0.4, 'counted anew')
 })
 
 /** A request whose body arrives when a test says so. */
@@ -316,6 +316,20 @@ t.test('bodies that are too large, and too many at a time', async t => {
   t.equal(await read('sallyport_requests_in_flight'), 0)
   t.equal(await read('sallyport_http_rejections_total{status="503"}'), later + 1)
   t.equal(await read('sallyport_http_rejections_total{status="413"}'), 1)
+})
+
+t.test('whoever is told to come again hears it, since no connection ends while a body is on its way', async t => {
+  const { server, port, metrics } = await start(t)
+  server.abandon('uncaughtException')
+  const socket = await open(port, authority.cert)
+  socket.write('POST /validate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\nnot ')
+  while (numberOf(await exposed(metrics), 'sallyport_http_rejections_total{status="503"}') === 0) await after(1)
+  await after(50)
+  t.equal(socket.bytesRead, 0, 'the answer waits for the rest')
+  socket.write('judge')
+  const lines = (await text(socket)).split('\r\n')
+  t.equal(lines[0], 'HTTP/1.1 503 Service Unavailable')
+  t.ok(lines.includes('retry-after: 1') && lines.includes('connection: close'))
 })
 
 /** Returns the value of a sample. */

@@ -193,6 +193,47 @@ function untouched(pod: Fields, touched: ReadonlySet<string>): unknown {
   })
 }
 
+t.test('a pod with more labels than are judged is left to be refused', t => {
+  const labels = Object.fromEntries(Array.from({ length: 10_001 }, (_, i) => [`l${i}`, 'x']))
+  const pod: Fields = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a', namespace: 'bare', labels }, spec: {} }
+  const inventory = inventoryOf([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'bare' } }])
+  t.strictSame(mutated(pod, policyOf([]), inventory), { object: pod, made: [], errors: [] })
+  t.end()
+})
+
+t.test('what goes away unannounced is laid to all that were made', t => {
+  const quiet = (id: string, key: string): ReturnType<typeof defineMutation> =>
+    defineMutation<Record<never, never>>({
+      id,
+      summary: 'Say nothing',
+      detail: '',
+      enabled: true,
+      cures: [],
+      reads: [],
+      facts: [],
+      params: {},
+      change: () => [{ map: 'labels', key, value: 'true' }],
+    })
+  const made = [quiet('say-more', 'note'), quiet('say-nothing', 'sidecar.istio.io/inject')]
+  const policy = {
+    ...policyOf([
+      {
+        apiVersion: 'sallyport.dev/v1alpha1',
+        kind: 'EgressPolicy',
+        metadata: { name: 'acme' },
+        spec: { mesh: { revisions: ['default'] } },
+      },
+    ]),
+    mutations: made.map(mutation => ({ mutation, params: {}, enabledIn: () => true })),
+  }
+  const metadata = { name: 'a', namespace: 'shop', labels: { 'sidecar.istio.io/inject': 'yes' } }
+  const namespace = { name: 'shop', labels: { 'istio-injection': 'enabled' } }
+  const inventory = inventoryOf([{ apiVersion: 'v1', kind: 'Namespace', metadata: namespace }])
+  const { cured } = judged({ apiVersion: 'v1', kind: 'Pod', metadata, spec: {} }, policy, inventory)
+  t.match(cured, [{ rule: 'require-injection', message: 'odd-value', mutation: 'say-more, say-nothing' }])
+  t.end()
+})
+
 t.test('a mutation that throws is said, and changes nothing', t => {
   const broken = defineMutation<Record<never, never>>({
     id: 'break-down',

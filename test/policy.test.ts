@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import t from 'tap'
 import type { NamespaceClass } from '../src/core/facts.ts'
 import type { Policy } from '../src/core/policy.ts'
@@ -8,6 +9,7 @@ import { mutations } from '../src/mutations/index.ts'
 import { readExpiry } from '../src/policy/date.ts'
 import { type LoadOutcome, loadPolicy } from '../src/policy/load.ts'
 import { formatProblem, problemCodes } from '../src/policy/problem.ts'
+import { policyKinds, policySchema } from '../src/policy/schema.ts'
 import { rules } from '../src/rules/index.ts'
 
 const now = Date.parse('2026-11-21T12:00:00Z')
@@ -445,6 +447,16 @@ t.test('days are valid to their end in UTC', t => {
 t.test('codes are stable and unique', t => {
   const codes = Object.values(problemCodes)
   t.equal(new Set(codes).size, codes.length)
+  t.end()
+})
+
+t.test('the schemas are schemas', t => {
+  const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, strictRequired: false })
+  ajv.addFormat('ip-range', true)
+  for (const kind of policyKinds) {
+    t.ok(ajv.validateSchema(policySchema(kind, rules, mutations)), `${kind}: ${ajv.errorsText()}`)
+    t.type(ajv.compile(policySchema(kind, rules, mutations)), 'function', `${kind} is strict`)
+  }
   t.end()
 })
 

@@ -170,10 +170,10 @@ function judge(review: Judged, policy: Policy, inventory: Inventory, now: number
   }
 }
 
-/** Returns the mutation that says it cures such a finding, else the first: it was one of those that were made. */
+/** Returns the mutation that says it cures such a finding, else all that were made: it was one of them. */
 function mutationThatCures(finding: Finding, made: readonly MadeMutation[]): string {
   const name = `${finding.rule}/${finding.message}`
-  return (made.find(({ cures }) => cures.includes(name)) ?? made[0])?.id ?? ''
+  return made.find(({ cures }) => cures.includes(name))?.id ?? made.map(({ id }) => id).join(', ')
 }
 
 function subjectOf(review: Judged, policy: Policy, inventory: Inventory): Subject {

@@ -8,7 +8,7 @@ import {
 } from '../istio/injection.ts'
 import { type InjectorConfigMap, type InstallValues, readInjectorConfigMap } from '../istio/injector.ts'
 import { dig, type Fields, list, stringMap } from '../istio/json.ts'
-import type { NamespaceLabels } from './facts.ts'
+import type { Facts, NamespaceLabels } from './facts.ts'
 import type { Tools } from './rule.ts'
 
 /** Label of a webhook configuration that serves a tag; its revision is the one behind the tag. */
@@ -31,6 +31,17 @@ export type Served = ReadonlyMap<string, string>
  * or tag; where those are not known by the policy alone; undefined where that is silent too.
  */
 export function servedRevisions({ facts, inventory }: Sources): Served | undefined {
+  const known = servedBy.get(inventory)
+  if (known?.facts === facts) return known.served
+  const served = readServed({ facts, inventory })
+  servedBy.set(inventory, { facts, served })
+  return served
+}
+
+/** What was found in an inventory: several rules ask while one object is judged. */
+const servedBy = new WeakMap<Sources['inventory'], { readonly facts: Facts; readonly served: Served | undefined }>()
+
+function readServed({ facts, inventory }: Sources): Served | undefined {
   const governed = facts.mesh.revisions
   if (!inventory.knows(webhookKind)) return governed && new Map(governed.map(name => [name, name]))
   const served = new Map<string, string>()
@@ -111,20 +122,48 @@ export function injectionOf(
   sources: Sources,
   served: Served | undefined = servedRevisions(sources),
 ): InjectionDecision {
-  const input = {
-    ...question,
+  const known = decisions.get(question.labels)
+  if (known !== undefined && isSame(known, question, sources, served)) return known.decision
+  const decision = decide(question, sources, served)
+  decisions.set(question.labels, { ...question, inventory: sources.inventory, served, decision })
+  return decision
+}
+
+/** A decision with what it rests on. */
+interface Decided extends InjectionQuestion {
+  readonly inventory: Sources['inventory']
+  readonly served: Served | undefined
+  readonly decision: InjectionDecision
+}
+
+/** Decisions by the labels of the pod: several rules ask about the same one. */
+const decisions = new WeakMap<InjectionQuestion['labels'], Decided>()
+
+function isSame(known: Decided, asked: InjectionQuestion, { inventory }: Sources, served: Served | undefined): boolean {
+  return (
+    known.inventory === inventory &&
+    known.served === served &&
+    known.annotations === asked.annotations &&
+    known.namespaceLabels === asked.namespaceLabels &&
+    known.namespace === asked.namespace
+  )
+}
+
+function decide(question: InjectionQuestion, sources: Sources, served: Served | undefined): InjectionDecision {
+  const { namespace, namespaceLabels, annotations } = question
+  return decideInjection({
+    namespace,
+    namespaceLabels,
+    annotations,
     labels: withoutOwnAmbient(question.labels),
     hostNetwork: false,
-    revisions: served && new Set(served.keys()),
+    revisions: served,
     defaultTag: served?.has(defaultRevision),
-    injector: undefined,
-    enableNamespacesByDefault: injectsByDefault(served, sources),
-  }
-  const first = decideInjection(input)
-  if (first.revision === undefined) return first
-  // Only now is it known which injector is asked, and so whose configuration counts.
-  const injector = injectorPolicy(first.revision, served, sources)
-  return injector === undefined ? first : decideInjection({ ...input, injector })
+    injector: revision => injectorPolicy(revision, served, sources),
+    get enableNamespacesByDefault() {
+      return injectsByDefault(served, sources)
+    },
+  })
 }
 
 /** Ambient mode is the platform's to choose, for a namespace: a pod that names itself ambient may be in none. */

@@ -2,6 +2,7 @@ import { dig, type Fields, field, isFields } from '../istio/json.ts'
 import { hasInjectorOutput, podTemplateOf, usesHostNetwork } from '../istio/workload.ts'
 import type { Inventory } from './inventory.ts'
 import type { MadeMutation, MetadataChange, MutableObject, Mutated } from './mutation.ts'
+import type { Path } from './path.ts'
 import { podOf } from './pod.ts'
 import type { Policy } from './policy.ts'
 
@@ -29,7 +30,7 @@ export function mutate(subject: MutableObject, policy: Policy, inventory: Invent
       const changes = asked.filter(change => isPossible(change, pod.template))
       if (changes.length === 0) continue
       made.push({ id: mutation.id, cures: mutation.cures, changes })
-      object = withTemplate(kind, object, changes)
+      object = replaceAt(object, pod.at(), template => withChanges(template, changes))
     } catch (cause) {
       errors.push({ mutation: mutation.id, cause })
     }
@@ -51,17 +52,10 @@ function isPossible({ map }: MetadataChange, template: Fields): boolean {
   return isFields(present) && (field(template, 'metadata') === undefined || isFields(field(template, 'metadata')))
 }
 
-function withTemplate(kind: string, object: Fields, changes: readonly MetadataChange[]): Fields {
-  const root = podTemplateOf(kind, object)?.root ?? []
-  return replaceAt(object, root, template => withChanges(template, changes))
-}
-
 /** Returns the object with what is at the path replaced; what is beside the path is shared, not copied. */
-function replaceAt(object: Fields, path: readonly string[], replace: (inner: Fields) => Fields): Fields {
+function replaceAt(object: Fields, path: Path, replace: (inner: Fields) => Fields): Fields {
   const [key, ...rest] = path
-  if (key === undefined) return replace(object)
-  const inner = field(object, key)
-  return isFields(inner) ? { ...object, [key]: replaceAt(inner, rest, replace) } : object
+  return key === undefined ? replace(object) : { ...object, [key]: replaceAt(fieldsOf(object, key), rest, replace) }
 }
 
 function withChanges(template: Fields, changes: readonly MetadataChange[]): Fields {
@@ -75,8 +69,8 @@ function withChanges(template: Fields, changes: readonly MetadataChange[]): Fiel
   return { ...template, metadata }
 }
 
-function fieldsOf(object: Fields, key: string): Fields {
-  const value = field(object, key)
+function fieldsOf(object: Fields, key: string | number): Fields {
+  const value = field(object, String(key))
   return isFields(value) ? value : {}
 }
 

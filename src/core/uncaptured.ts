@@ -30,6 +30,7 @@ export type Uncaptured =
  * inside where the policy's ranges of pods and Services (or `accepted`) cover them, unknown where it gives no such ranges.
  */
 export function judgeUncaptured(uncaptured: Ranges, facts: Facts, accepted: Ranges): Uncaptured {
+  if (isEmpty(uncaptured)) return { leaves: 'no' }
   const { pods, services } = facts.ranges
   const inside = [pods ?? nothing, services ?? nothing, loopback, accepted].reduce(union)
   const outside = subtract(uncaptured, inside)

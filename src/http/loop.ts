@@ -1,4 +1,4 @@
-import { createHistogram, performance } from 'node:perf_hooks'
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 
 /** Watches how late the event loop is. */
 export interface LoopWatch {
@@ -9,34 +9,35 @@ export interface LoopWatch {
   waited(now: number): number
   /** Returns how late the loop was since this was asked last, in seconds. */
   delays(): { readonly p99: number; readonly max: number }
-  /** Returns how often the loop was held up for longer than 200 ms. */
+  /** Returns how often the loop was more than 200 ms late. */
   stalls(): number
   stop(): void
 }
 
-/** Milliseconds between two looks at the clock: delays below it are of no interest to anybody. */
-const interval = 20
+/** Milliseconds between two samples of Node's own, which cost little. */
+const resolution = 20
+
+/** Milliseconds between two looks at the clock: so much later a request may be found to be late. */
+const interval = 100
 
 /** A delay that callers feel. */
 const stall = 200
 
-/**
- * Returns a watch on the event loop. `monitorEventLoopDelay` has the delays too, but tells nothing of the one that a
- * request has just been through.
- */
+/** Returns a watch on the event loop. */
 export function watchLoop(): LoopWatch {
-  const histogram = createHistogram()
+  const histogram = monitorEventLoopDelay({ resolution })
+  histogram.enable()
   let stalls = 0
   let due = performance.now() + interval
   let behind = 0
   const caughtUp = (): void => {
     behind = 0
   }
+  // Node's histogram tells nothing of the delay that a request has just been through.
   const timer = setInterval(() => {
     const now = performance.now()
     const late = now - due
     due = now + interval
-    histogram.record(Math.max(1, Math.round(late * 1000)))
     if (late <= interval) return
     if (late > stall) stalls++
     // Timers run before sockets are read, immediates right after: what is read in between may have waited that long.
@@ -46,11 +47,19 @@ export function watchLoop(): LoopWatch {
   return {
     waited: now => Math.max(0, behind, now - due),
     delays: () => {
-      const delays = { p99: histogram.percentile(99) / 1e6, max: histogram.max / 1e6 }
+      const delays = { p99: lateness(histogram.percentile(99)), max: lateness(histogram.max) }
       histogram.reset()
       return delays
     },
     stalls: () => stalls,
-    stop: () => clearInterval(timer),
+    stop: () => {
+      clearInterval(timer)
+      histogram.disable()
+    },
   }
+}
+
+/** Returns the seconds that a sample was late, of the nanoseconds from the sample before. */
+function lateness(nanoseconds: number): number {
+  return Math.max(0, nanoseconds / 1e9 - resolution / 1000)
 }

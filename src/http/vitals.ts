@@ -58,9 +58,7 @@ export function registerVitals(registry: Registry, vitals: Vitals): void {
   counter('sallyport_log_lines_dropped_total', 'Log lines dropped because nobody read them.', () =>
     vitals.droppedLines(),
   )
-  counter('sallyport_event_loop_stalls_total', 'Times the event loop was held up for more than 200 ms.', () =>
-    vitals.stalls(),
-  )
+  counter('sallyport_event_loop_stalls_total', 'Times the event loop was more than 200 ms late.', () => vitals.stalls())
   new Gauge({
     name: 'sallyport_event_loop_delay_p99_seconds',
     help: 'Delay of the event loop that one in a hundred exceeded since the metrics were read last.',

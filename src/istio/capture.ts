@@ -205,6 +205,12 @@ const captureFlags: Partial<Record<keyof Capture, readonly [flag: string, byDefa
   interceptionMode: ['istio-inbound-interception-mode', 'REDIRECT'],
 }
 
+/** Most arguments that are read; the injector writes some twenty. */
+const argumentLimit = 10_000
+
+/** Longest argument with which Linux starts a program, its final zero included: MAX_ARG_STRLEN of linux/binfmts.h. */
+const longestArgument = 131_072
+
 /**
  * Returns what the arguments of an `istio-init` or `istio-validation` container make `istio-iptables` do, under the
  * environment of that container (a variable set to undefined is one whose value is elsewhere). Flags come in all forms
@@ -221,7 +227,9 @@ export function iptablesArguments(
   args: readonly string[],
   environment: ReadonlyMap<string, string | undefined> = new Map(),
 ): Result<IptablesRun> {
+  if (args.length > argumentLimit) return bad(`has more than ${argumentLimit} arguments`)
   const [command, ...rest] = args
+  if (rest.some(arg => arg.length >= longestArgument)) return bad('has an argument longer than Linux takes')
   if (command !== 'istio-iptables') return bad('does not begin with "istio-iptables"')
   const reference = rest.find(arg => arg.includes('$('))
   if (reference !== undefined) return bad(`has ${quote(reference)}, which refers to a variable`)

@@ -55,14 +55,14 @@ export type InjectionInput = {
   readonly annotations: ReadonlyMap<string, string>
   readonly hostNetwork: boolean
   /** Revisions and tags that a webhook serves; undefined where that is not known. */
-  readonly revisions: ReadonlySet<string> | undefined
+  readonly revisions: Pick<ReadonlySet<string>, 'has'> | undefined
   /**
    * Whether webhooks of the default control plane exist: of a revision without a name, or of the tag `default`. They alone
    * serve `istio-injection: enabled` and a pod's own `sidecar.istio.io/inject: "true"`. Undefined where that is not known.
    */
   readonly defaultTag: boolean | undefined
-  /** Undefined where the ConfigMap is not known: Istio's defaults are assumed. */
-  readonly injector: InjectorPolicy | undefined
+  /** By the revision that is asked; undefined where the ConfigMap is not known: Istio's defaults are assumed. */
+  readonly injector: InjectorPolicy | ((revision: string) => InjectorPolicy | undefined) | undefined
   /** Helm value `sidecarInjectorWebhook.enableNamespacesByDefault`: namespaces without any label are injected too. */
   readonly enableNamespacesByDefault: boolean
 }
@@ -210,7 +210,6 @@ export function decideInjection(input: InjectionInput): InjectionDecision {
 
 function decideSidecar(input: InjectionInput): InjectionDecision {
   const { labels, annotations, namespace } = input
-  const injector = input.injector ?? defaultInjectorPolicy
   if (input.hostNetwork) return refuse('host-network', { subject: 'spec', key: 'hostNetwork', value: 'true' })
   if (reservedNamespaces.has(namespace)) return refuse('reserved-namespace', { subject: 'namespace', value: namespace })
   const asked = askedBy(labels, annotations)
@@ -219,6 +218,8 @@ function decideSidecar(input: InjectionInput): InjectionDecision {
   }
   const call = chooseWebhook(input)
   if (call.outcome !== 'injected') return call
+  const { injector: given } = input
+  const injector = (typeof given === 'function' ? given(String(call.revision)) : given) ?? defaultInjectorPolicy
   const answer = judgePolicy(injector, labels, asked, call)
   if (answer.outcome !== 'injected') return answer
   const skips = asked !== undefined && parseGoBool(asked.value) === false

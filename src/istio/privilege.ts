@@ -11,13 +11,11 @@ import {
 const injectedNames: ReadonlySet<string> = new Set([proxyContainerName, initContainerName, validationContainerName])
 
 /**
- * Yields the containers of a pod template that are the author's own, as `containersOf` does: all but those that bear the
+ * Returns the containers of a pod template that are the author's own, as `containersOf` does: all but those that bear the
  * name of an injected one. A debug container is always the author's: the injector brings none.
  */
-export function* applicationContainersOf(template: unknown): Generator<ContainerEntry, void, undefined> {
-  for (const entry of containersOf(template)) {
-    if (entry.list === 'ephemeralContainers' || !injectedNames.has(entry.name)) yield entry
-  }
+export function applicationContainersOf(template: unknown): readonly ContainerEntry[] {
+  return containersOf(template).filter(({ list, name }) => list === 'ephemeralContainers' || !injectedNames.has(name))
 }
 
 /** A field of a security context that a container may have of its own or inherit from its pod. */

@@ -159,6 +159,7 @@ function firstFault(children: readonly (readonly [unknown, boolean])[], depth: n
  *     match_labels              match_labels             (its definition has matchLabels)
  */
 export function jsonName(key: string): string {
+  if (!key.includes('_')) return key
   const name = key.replace(/_([a-zA-Z0-9])/g, (_, letter: string) => letter.toUpperCase())
   const original = irregularNames.get(name) ?? name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
   return original === key && /^[a-z]/.test(key) ? name : key

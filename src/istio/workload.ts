@@ -135,6 +135,18 @@ export function hasInjectorOutput(template: unknown): boolean {
  * is not in the object (`valueFrom`). What `envFrom` adds is not known here.
  */
 export function environmentOf(container: unknown): ReadonlyMap<string, string | undefined> {
+  if (!isFields(container)) return new Map()
+  const known = environments.get(container)
+  if (known !== undefined) return known
+  const environment = readEnvironment(container)
+  environments.set(container, environment)
+  return environment
+}
+
+/** Environments by container: several questions about a pod look them up. */
+const environments = new WeakMap<Fields, ReadonlyMap<string, string | undefined>>()
+
+function readEnvironment(container: Fields): ReadonlyMap<string, string | undefined> {
   const environment = new Map<string, string | undefined>()
   for (const entry of list(field(container, 'env'))) {
     const name = text(field(entry, 'name'))

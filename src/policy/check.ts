@@ -1,11 +1,12 @@
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
+import { Ajv2020, type AnySchema, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { Mutation } from '../core/mutation.ts'
 import type { Path } from '../core/path.ts'
-import type { Rule } from '../core/rule.ts'
+import type { JsonSchema, Rule } from '../core/rule.ts'
 import { enumerate, nearest, shorten, show } from '../core/text.ts'
 import { parseSubnet } from '../istio/cidr.ts'
+import { dig, field, isFields } from '../istio/json.ts'
 import type { ProblemName } from './problem.ts'
-import { type PolicyKind, policyKinds, policySchema } from './schema.ts'
+import { type PolicyKind, policySchema } from './schema.ts'
 
 /** One fault that a schema found. */
 export interface Fault {
@@ -43,28 +44,81 @@ function compileChecker(rules: readonly Rule[], mutations: readonly Mutation[]):
     strictRequired: false,
     verbose: true,
     // Compiling is most of the time that the command takes to start, and each schema is used for a few documents only.
+    validateSchema: false,
     inlineRefs: false,
     code: { optimize: false },
   })
   ajv.addFormat('ip-range', text => parseSubnet(text).ok)
-  const validators = new Map<PolicyKind, ValidateFunction>()
-  for (const kind of policyKinds) validators.set(kind, ajv.compile(policySchema(kind, rules, mutations)))
-  return (kind, document) => {
-    const validate = validators.get(kind)
-    if (validate === undefined || validate(document)) return []
-    return (validate.errors ?? []).map(error => {
-      const fault = faultOf(error, document)
-      const missing: unknown = error.params['missingProperty']
-      return { ...fault, about: typeof missing === 'string' ? [...fault.path, missing] : fault.path }
-    })
+  const validators = new Map<string, ValidateFunction>()
+  const validatorOf = (name: string, schema: () => AnySchema): ValidateFunction => {
+    const validate = validators.get(name) ?? ajv.compile(schema())
+    validators.set(name, validate)
+    return validate
   }
+  return (kind, document) => {
+    const full = (): JsonSchema => policySchema(kind, rules, mutations)
+    const faults = faultsOf(
+      validatorOf(kind, () => withoutSections(full())),
+      document,
+      [],
+    )
+    for (const [section, entries] of sectionsOf({ rules, mutations })) {
+      if (kind !== 'EgressPolicy') break
+      const given = dig(document, 'spec', section)
+      for (const id of entries) {
+        const value = field(given, id)
+        if (value === undefined) continue
+        const validate = validatorOf(`${section}/${id}`, () => entrySchema(full(), section, id))
+        faults.push(...faultsOf(validate, value, ['spec', section, id]))
+      }
+    }
+    return faults
+  }
+}
+
+/** Keys of `spec` with an entry for each rule or mutation: long, and most policies name a few of them. */
+function sectionsOf(
+  known: Readonly<Record<'rules' | 'mutations', readonly { readonly id: string }[]>>,
+): [string, string[]][] {
+  return (['rules', 'mutations'] as const).map(section => [section, known[section].map(({ id }) => id)])
+}
+
+/** Returns the schema with the entries of rules and mutations named, but not described. */
+function withoutSections(schema: JsonSchema): JsonSchema {
+  const spec = fieldsAt(schema, 'properties', 'spec')
+  const properties = Object.entries(fieldsAt(spec, 'properties')).map(([key, value]): [string, unknown] => {
+    if (key !== 'rules' && key !== 'mutations') return [key, value]
+    const named = Object.keys(fieldsAt(value, 'properties')).map(id => [id, true])
+    return [key, { ...fieldsAt(value), properties: Object.fromEntries(named) }]
+  })
+  const outline = { ...spec, properties: Object.fromEntries(properties) }
+  return { ...schema, properties: { ...fieldsAt(schema, 'properties'), spec: outline } }
+}
+
+function entrySchema(schema: JsonSchema, section: string, id: string): JsonSchema {
+  const entry = fieldsAt(schema, 'properties', 'spec', 'properties', section, 'properties', id)
+  return { ...entry, $defs: field(schema, '$defs') }
+}
+
+function fieldsAt(value: unknown, ...keys: readonly string[]): JsonSchema {
+  const found = dig(value, ...keys)
+  return isFields(found) ? found : {}
+}
+
+function faultsOf(validate: ValidateFunction, value: unknown, at: Path): Fault[] {
+  if (validate(value)) return []
+  return (validate.errors ?? []).map(error => {
+    const fault = faultOf(error, value, at)
+    const missing: unknown = error.params['missingProperty']
+    return { ...fault, about: typeof missing === 'string' ? [...fault.path, missing] : fault.path }
+  })
 }
 
 type PlainFault = Omit<Fault, 'about'>
 
 /** Translates ajv's words into ours: the place, what is wrong, and the word probably meant. */
-function faultOf(error: ErrorObject, document: unknown): PlainFault {
-  const path = pathOf(error.instancePath, document)
+function faultOf(error: ErrorObject, document: unknown, at: Path): PlainFault {
+  const path = [...at, ...pathOf(error.instancePath, document)]
   const params: Readonly<Record<string, unknown>> = error.params
   const given = JSON.stringify(shorten(show(error.data), 60))
   switch (error.keyword) {

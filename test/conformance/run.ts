@@ -1,5 +1,6 @@
 /** Compares our readings with the real ones, one after the other: `npm run conformance`. */
 import { run as runInjection } from './injection.ts'
+import { run as runInjector } from './injector.ts'
 import { run as runIstio } from './istio.ts'
 import { run as runMesh } from './mesh.ts'
 import { run as runYaml } from './yaml.ts'
@@ -10,6 +11,7 @@ for (const [name, run] of [
   ['hosts, addresses, ports and names as Istio reads them', runIstio],
   ['injection and capture, as the API server, the injector and istio-iptables see them', runInjection],
   ['mesh and proxy configuration as Istio reads them', runMesh],
+  ['pods as Istio’s injector leaves them', runInjector],
 ] as const) {
   console.log(`== ${name}`)
   const { passed, failed } = await run()

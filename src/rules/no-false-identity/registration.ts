@@ -42,13 +42,12 @@ function inContainers(pod: Pod): Registration | undefined {
     for (const [i, entry] of list(field(container, 'env')).entries()) {
       const key = text(field(entry, 'name'))
       if (key === undefined || !key.startsWith(common)) continue
-      const path = pod.at('spec', of, index, 'env', i)
       if (isFields(field(entry, 'valueFrom'))) {
-        if (isGroup(key.slice(plain.length)) && key.startsWith(plain)) return { path, group: '' }
-        continue
+        if (!key.startsWith(plain) || !isGroup(key.slice(plain.length))) continue
+        return { path: pod.at('spec', of, index, 'env', i), group: '' }
       }
       const group = groupIn(key, text(field(entry, 'value')) ?? '')
-      if (group !== undefined) return { path: [...path, 'value'], group }
+      if (group !== undefined) return { path: pod.at('spec', of, index, 'env', i, 'value'), group }
     }
   }
   return undefined
@@ -71,8 +70,10 @@ function groupIn(key: string, value: string): string | undefined {
 
 /** Go finds the field of a key in whatever case it is written. */
 function isGroup(name: string): boolean {
-  return name.toUpperCase() === 'AUTO_REGISTER_GROUP'
+  return name.length === groupKey.length && name.toUpperCase() === groupKey
 }
+
+const groupKey = 'AUTO_REGISTER_GROUP'
 
 function parse(value: string): unknown {
   try {

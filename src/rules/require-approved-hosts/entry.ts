@@ -120,13 +120,12 @@ function reportUnapproved({ tools, path, host, form, spec }: HostQuestion): void
 /** Returns true where every namespace that sees the entry may use the host. */
 function judgeClients(question: HostQuestion, live: readonly Approval[]): boolean {
   const { subject, tools, path, host, clients } = question
-  const approved = enumerate([...new Set(live.flatMap(approval => approval.namespaces ?? []))].sort().map(quote))
   if (subject.namespaceClass !== 'platform') {
     if (clients.all) {
       // Who may not use the host at all is not helped by exporting it less.
       const own = subject.ref.namespace
       if (live.some(approval => approval.allows(own))) tools.report('exported-to-all', { path, value: host })
-      else reportNamespace(own, question, approved)
+      else reportNamespaces([own], question, live)
       return false
     }
     const gateway = gatewayNamespaces(tools.facts).find(name => clients.platform.includes(name))
@@ -136,18 +135,26 @@ function judgeClients(question: HostQuestion, live: readonly Approval[]): boolea
     }
   }
   if (clients.all && live.every(approval => approval.namespaces !== undefined)) {
-    tools.report('exported-beyond-approval', { path, value: host, slots: { approved } })
+    tools.report('exported-beyond-approval', { path, value: host, slots: { approved: namespacesOf(live) } })
   }
   const refused = unserved(clients, live, () => true)
-  // Each namespace is a breach of its own, so that taking one back is no new one.
-  for (const name of refused) reportNamespace(name, question, approved)
+  if (refused.length > 0) reportNamespaces(refused, question, live)
   return refused.length === 0
 }
 
-function reportNamespace(name: string, question: HostQuestion, approved: string): void {
+/** Each namespace is a breach of its own, so that taking one back is no new one. */
+function reportNamespaces(names: readonly string[], question: HostQuestion, live: readonly Approval[]): void {
   const { tools, path, host } = question
-  const slots = { host, approved, namespace: name, remedy: remedyFor(name, question) }
-  tools.report('namespace-not-approved', { path, value: `${host} for ${name}`, slots })
+  const approved = namespacesOf(live)
+  for (const name of names) {
+    const slots = { host, approved, namespace: name, remedy: remedyFor(name, question) }
+    tools.report('namespace-not-approved', { path, value: `${host} for ${name}`, slots })
+  }
+}
+
+function namespacesOf(approvals: readonly Approval[]): string {
+  const named = approvals.map(approval => approval.namespaces).filter(names => names !== undefined)
+  return enumerate([...new Set(named.flat())].sort().map(quote))
 }
 
 function remedyFor(name: string, { subject, tools }: HostQuestion): string {

@@ -12,13 +12,7 @@ interface Spelling {
 }
 
 /** Lists of `spec` in which hosts stand, at some depth. */
-const lists: ReadonlyMap<string, readonly string[]> = new Map([
-  ['ServiceEntry.networking.istio.io', ['hosts']],
-  ['VirtualService.networking.istio.io', ['hosts', 'http', 'tls', 'tcp']],
-  ['DestinationRule.networking.istio.io', []],
-  ['Sidecar.networking.istio.io', ['egress']],
-  ['Gateway.networking.istio.io', ['servers']],
-])
+const lists = ['hosts', 'http', 'tls', 'tcp', 'egress', 'servers'] as const
 
 export default defineRule<'spelling', Record<never, never>>({
   id: 'require-canonical-hosts',
@@ -29,7 +23,13 @@ export default defineRule<'spelling', Record<never, never>>({
     'do not apply to the odd spelling, which then leaves directly; and where two spellings meet on one TLS listener,',
     'Envoy refuses the whole listener, an outage for every proxy that sees the entry.',
   ].join(' '),
-  judges: [...lists.keys()],
+  judges: [
+    'ServiceEntry.networking.istio.io',
+    'VirtualService.networking.istio.io',
+    'DestinationRule.networking.istio.io',
+    'Sidecar.networking.istio.io',
+    'Gateway.networking.istio.io',
+  ],
   reads: [],
   facts: [],
   operations: ['CREATE', 'UPDATE'],
@@ -47,7 +47,7 @@ export default defineRule<'spelling', Record<never, never>>({
     },
   },
   check(subject, tools) {
-    if (!requireLists(subject, tools, lists.get(subject.kind) ?? [])) return
+    if (!requireLists(subject, tools, lists)) return
     for (const { path, prefix, host } of spellings(subject.kind, field(subject.object, 'spec'))) {
       const parsed = parseHost(host)
       if (!parsed.ok || parsed.value.canonical) continue
