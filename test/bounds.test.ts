@@ -4,6 +4,7 @@ import t from 'tap'
 import { loadInventoryPaths, loadPolicyPaths } from '../src/cli/input.ts'
 import { shorten } from '../src/core/text.ts'
 import { answerValidate } from '../src/http/answer.ts'
+import { iptablesArguments } from '../src/istio/capture.ts'
 import { readMeshConfig } from '../src/istio/meshconfig.ts'
 import { readOverrides } from '../src/istio/overrides.ts'
 import { readProxyConfig } from '../src/istio/proxyconfig.ts'
@@ -131,6 +132,15 @@ t.test('YAML inside objects has a limit of tokens', t => {
   const containers = many(2000, i => ({ name: `c${i}`, image: '\\u0026' }))
   t.match(readOverrides(JSON.stringify({ containers }).replaceAll('\\\\', '\\')), { ok: false, why: tooMany(4000) })
   t.ok(readProxyConfig(`a: |\n${'  x\n'.repeat(50_000)}`).ok, 'a long text is one token')
+  t.end()
+})
+
+t.test('arguments that no program is started with', t => {
+  const run = (...args: readonly string[]): unknown => iptablesArguments(['istio-iptables', ...args])
+  t.match(run('-x', '1'.repeat(131_071)), { ok: true })
+  t.match(run('-x', '1'.repeat(131_072)), { ok: false, why: 'has an argument longer than Linux takes' })
+  t.match(run(...many(9999, () => '-n')), { ok: true })
+  t.match(run(...many(10_000, () => '-n')), { ok: false, why: 'has more than 10000 arguments' })
   t.end()
 })
 

@@ -18,7 +18,11 @@ const flags = ['--cert', join(folder, 'tls.crt'), '--key', join(folder, 'tls.key
 const agent = new Agent({ keepAlive: true, ca: authority.cert })
 t.teardown(() => agent.destroy())
 
-t.test('an error that nobody catches ends the process, but not at once', async t => {
+// Each waits for processes of its own.
+t.jobs = 4
+const parallel = { buffered: true }
+
+t.test('an error that nobody catches ends the process, but not at once', parallel, async t => {
   const rows = [
     ['SIGUSR2', 'uncaughtException', { type: 'TypeError', message: 'thrown where nobody catches it' }],
     ['SIGHUP', 'unhandledRejection', { type: 'RangeError', message: 'rejected where nobody looks' }],
@@ -74,7 +78,7 @@ async function fill({ port, probes }: GuardProcess): Promise<readonly number[]> 
   return times.sort((a, b) => a - b)
 }
 
-t.test('a log that nobody reads holds up no request', async t => {
+t.test('a log that nobody reads holds up no request', parallel, async t => {
   const fifo = join(folder, 'fifo')
   execFileSync('mkfifo', [fifo])
   // Open for reading first, or else opening it for writing waits for a reader.
@@ -106,7 +110,7 @@ t.test('a log that nobody reads holds up no request', async t => {
   closeSync(writer)
 })
 
-t.test('a log whose reader has gone', async t => {
+t.test('a log whose reader has gone', parallel, async t => {
   const guard = await startGuard(t, flags)
   guard.child.stdout?.destroy()
   for (let i = 0; i < 5; i++) t.equal((await post(guard.port, agent, recorded)).status, 200)
@@ -115,7 +119,7 @@ t.test('a log whose reader has gone', async t => {
   t.strictSame(await guard.exit, [0, null])
 })
 
-t.test('files and what cannot be written', async t => {
+t.test('files and what cannot be written', parallel, async t => {
   const file = join(folder, 'log')
   const fd = openSync(file, 'a')
   const log = openDestination(fd)

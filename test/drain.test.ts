@@ -14,7 +14,7 @@ const pair = await authority.issue()
 const folder = t.testdir({ 'tls.crt': pair.cert, 'tls.key': pair.key })
 const identity = ['--cert', join(folder, 'tls.crt'), '--key', join(folder, 'tls.key')]
 
-const restarts = 5
+const restarts = 4
 
 t.test(`${restarts} restarts under load, with a second replica`, async t => {
   // In seconds; endpoints are known to be gone after half of it.
@@ -51,7 +51,11 @@ t.test(`${restarts} restarts under load, with a second replica`, async t => {
   for (const { child } of serving) child.kill('SIGKILL')
 })
 
-t.test('what happens between SIGTERM and the end', async t => {
+// The others wait for processes of their own, each without load.
+t.jobs = 4
+const parallel = { buffered: true }
+
+t.test('what happens between SIGTERM and the end', parallel, async t => {
   const { child, port, probes, lines, exit } = await startGuard(t, [...identity, '--shutdown-delay', '2'])
   const agent = new Agent({ keepAlive: true, ca: authority.cert })
   t.teardown(() => agent.destroy())
@@ -89,7 +93,7 @@ async function dawdle(port: number): Promise<void> {
   socket.write('POST /validate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9000\r\n\r\n')
 }
 
-t.test('a client that dawdles', async t => {
+t.test('a client that dawdles', parallel, async t => {
   const [term, int] = await Promise.all([
     startGuard(t, [...identity, '--shutdown-delay', '0']),
     startGuard(t, [...identity, '--shutdown-delay', '300']),
@@ -114,7 +118,7 @@ t.test('a client that dawdles', async t => {
   t.ok(slow > 5000 && slow < 12_000, `SIGTERM: given its time, and ended after ${slow.toFixed(0)} ms`)
 })
 
-t.test('a second signal', async t => {
+t.test('a second signal', parallel, async t => {
   const rows = [
     ['SIGTERM', 'SIGTERM', 143],
     ['SIGTERM', 'SIGINT', 130],
@@ -133,7 +137,7 @@ t.test('a second signal', async t => {
   }
 })
 
-t.test('a start that comes to nothing', async t => {
+t.test('a start that comes to nothing', parallel, async t => {
   const listeners = (): number[] => ['SIGTERM', 'SIGINT', 'uncaughtException'].map(name => process.listenerCount(name))
   const before = listeners()
   const never = new Promise<never>(() => undefined)
