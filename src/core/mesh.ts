@@ -34,7 +34,7 @@ export function readMeshConfigMap(configMap: Fields): Result<MeshConfig> {
 const meshMaps = new WeakMap<readonly Fields[], readonly Fields[]>()
 
 /** Returns the mesh ConfigMaps of the inventory, one for each control plane. */
-function meshConfigMaps(facts: Facts, inventory: Inventory): readonly Fields[] {
+export function meshConfigMaps(facts: Facts, inventory: Inventory): readonly Fields[] {
   const root = facts.mesh.rootNamespace
   const all = inventory.list('ConfigMap', root)
   const known = meshMaps.get(all)

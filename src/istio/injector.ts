@@ -25,6 +25,8 @@ export type InstallValues = {
   readonly hub: InstallSetting<string> | undefined
   readonly tag: InstallSetting<string> | undefined
   readonly cniEnabled: InstallSetting<boolean> | undefined
+  /** Where proxies get their certificates, if not from the control plane. */
+  readonly caAddress: InstallSetting<string> | undefined
   readonly enableNamespacesByDefault: InstallSetting<boolean> | undefined
   readonly neverInjectSelector: InstallSetting<readonly unknown[]> | undefined
   readonly alwaysInjectSelector: InstallSetting<readonly unknown[]> | undefined
@@ -147,6 +149,7 @@ export function readInstallValues(values: unknown): InstallValues {
     proxyInitImage: read(asText, ['global', 'proxy_init', 'image']),
     hub: read(asText, ['global', 'hub']),
     tag: read(asText, ['global', 'tag']),
+    caAddress: read(asText, ['global', 'caAddress']),
     cniEnabled: read(asBoolean, ['pilot', 'cni', 'enabled'], ['cni', 'enabled']),
     enableNamespacesByDefault: read(asBoolean, webhook('enableNamespacesByDefault')),
     neverInjectSelector: read(asSelectors, webhook('neverInjectSelector')),

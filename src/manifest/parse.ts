@@ -7,52 +7,55 @@ import { skipSpace } from './json.ts'
  * JSON.parse does.
  */
 export function parseJson(text: string): unknown {
-  const value: unknown = JSON.parse(text)
-  let plain = ''
-  let end = 0
-  for (const key of escapedKeys(text)) {
-    const name = JSON.stringify(JSON.parse(text.slice(key.start, key.end)))
-    if (name.includes('\\')) continue
-    plain += text.slice(end, key.start) + name
-    end = key.end
-  }
-  return end === 0 ? value : JSON.parse(plain + text.slice(end))
+  return JSON.parse(hasEscapedKey(text) ? withPlainKeys(text) : text)
 }
 
-/** Where a key stands in a text, its quotes included. */
-interface KeyPlace {
-  readonly start: number
-  readonly end: number
-}
-
-/** Escapes of characters that need none: those of letters and other plain ones, and that of the slash. */
+/** Finds escapes of characters that need none: of letters and other plain ones, and of the slash. */
 const needless = /\\[u/]/g
 
-/** Yields the keys of a text, known to be JSON, that have such an escape. */
-function* escapedKeys(text: string): Generator<KeyPlace> {
+/** Whether a key has such an escape; where the text is no JSON, it may say so in error. */
+function hasEscapedKey(text: string): boolean {
   needless.lastIndex = 0
   for (let found = needless.exec(text); found !== null; found = needless.exec(text)) {
-    const end = closingQuote(text, found.index) + 1
-    if (text[skipSpace(text, end)] === ':') yield { start: openingQuote(text, found.index), end }
+    const end = stringEnd(text, found.index)
+    if (isKeyBefore(text, end)) return true
     needless.lastIndex = end
   }
+  return false
 }
 
-/** Where `from` is the second half of an escaped backslash, the letter behind it is skipped in vain, but the end is right. */
-function closingQuote(text: string, from: number): number {
-  let at = from
-  for (let code = text.charCodeAt(at); code !== quotation; code = text.charCodeAt(at)) at += code === backslash ? 2 : 1
-  return at
-}
-
-function openingQuote(text: string, from: number): number {
-  for (let at = text.lastIndexOf('"', from); ; at = text.lastIndexOf('"', at - 1)) {
-    let before = at
-    while (text.charCodeAt(before - 1) === backslash) before--
-    // A quote behind an even number of backslashes is none of the text.
-    if ((at - before) % 2 === 0) return at
+/**
+ * Spells out such keys. Each is exchanged for the same key, between quotes that are those of a text from the first one on,
+ * so that what was no JSON still is none.
+ */
+function withPlainKeys(text: string): string {
+  let plain = ''
+  let done = 0
+  for (let start = text.indexOf('"'); start >= 0; ) {
+    const end = stringEnd(text, start + 1)
+    if (isKeyBefore(text, end)) {
+      const written = text.slice(start, end)
+      const name = written.includes('\\') ? JSON.stringify(JSON.parse(written)) : written
+      if (name !== written && !name.includes('\\')) {
+        plain += text.slice(done, start) + name
+        done = end
+      }
+    }
+    start = text.indexOf('"', end)
   }
+  return plain + text.slice(done)
 }
 
-const quotation = 0x22
-const backslash = 0x5c
+function isKeyBefore(text: string, end: number): boolean {
+  return text[skipSpace(text, end)] === ':'
+}
+
+/** Returns where a string ends that holds the given place; where that is the second half of `\\`, the end is the same. */
+function stringEnd(text: string, inside: number): number {
+  for (let at = inside; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 0x22) return at + 1
+    if (code === 0x5c) at++
+  }
+  return text.length
+}

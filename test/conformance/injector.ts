@@ -142,7 +142,11 @@ function judgeForged(sample: Sample, answer: Answer, seat: Seat): Outcome {
     return { kind: 'MISSED IN TEMPLATE', fault: refusals.join('\n') }
   }
   if (effect.kind === 'forged') {
-    return refusals.length > 0 ? { kind: 'caught' } : { kind: 'MISSED', fault: effect.why.join('\n') }
+    if (refusals.length > 0) return { kind: 'caught' }
+    // Who knows the namespace alone must say so; with the installation known, the same pod has to be refused.
+    const doubts = beyond(seat.judge.doubts(answer.pod, 'final'), seat.judge.doubts(answer.genuine, 'final'))
+    const mayDoubt = seat.knows === 'the namespace' && doubts.length > 0
+    return mayDoubt ? { kind: 'said not to be judged' } : { kind: 'MISSED', fault: effect.why.join('\n') }
   }
   if (effect.kind === 'invalid') return { kind: 'refused by the API server' }
   const name = effect.kind === 'weakened' ? 'less hardened' : 'neutral'

@@ -5,9 +5,11 @@ import { readProxyConfig } from '../../istio/proxyconfig.ts'
 /** Annotations of a pod that change what the template writes. They are judged by themselves, and not for what follows. */
 const proxyImage = 'sidecar.istio.io/proxyImage'
 const proxyImageType = 'sidecar.istio.io/proxyImageType'
-const proxyConfig = 'proxy.istio.io/config'
 const userVolumeMount = 'sidecar.istio.io/userVolumeMount'
 const bootstrapOverride = 'sidecar.istio.io/bootstrapOverride'
+
+/** The whole configuration of the proxy in one annotation. */
+export const configAnnotation = 'proxy.istio.io/config'
 
 type Annotations = ReadonlyMap<string, string>
 
@@ -26,7 +28,7 @@ export function isAskedVariable(name: string, annotations: Annotations): boolean
 export function askedImageType(annotations: Annotations): string | undefined {
   const type = annotations.get(proxyImageType)
   if (type !== undefined) return type
-  const config = annotations.get(proxyConfig)
+  const config = annotations.get(configAnnotation)
   const read = config === undefined ? undefined : readProxyConfig(config)
   const setting = read?.ok ? read.value.find(({ path }) => path.join('.') === 'image.imageType') : undefined
   return typeof setting?.value === 'string' ? setting.value : undefined

@@ -18,6 +18,7 @@ import { judgeImages } from './images.ts'
 import { judgeMounts } from './mount.ts'
 import { type Bounds, judgePrivileges } from './privileges.ts'
 import { type Here, isSet, once, type Scene } from './scene.ts'
+import { judgeWrittenVariables } from './written.ts'
 
 /** An injected container and its place in the pod. */
 export interface Injected extends Here {
@@ -125,6 +126,7 @@ function judgeContainer(here: Injected, override: Override | undefined, rest: Re
   if (!said.has('env')) {
     judgeVariables(container, here, scene)
     judgeForeignVariables(here, here.name === proxyContainerName ? rest.ofInit : rest.ofProxy, scene)
+    if (here.name === proxyContainerName) judgeWrittenVariables(here, scene)
   }
   if (!said.has('envFrom')) judgeEnvironmentSources(container, here, scene)
   if (!said.has('volumeMounts')) judgeMounts(container, here, scene)

@@ -1,4 +1,5 @@
 import { injectionOf, injectorPolicy, installValues, servedRevisions, webhookKind } from '../../core/injector.ts'
+import { meshConfigMaps } from '../../core/mesh.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { mayDeviate } from '../../core/workload.ts'
@@ -30,6 +31,7 @@ export type Message =
   | 'different-images'
   | 'foreign-program'
   | 'foreign-environment'
+  | 'foreign-value'
   | 'harmful-variable'
   | 'executed-command'
   | 'foreign-privileges'
@@ -153,6 +155,13 @@ export default defineRule<Message, Params>({
       fix: 'remove it; settings of the proxy belong into the mesh configuration',
       threats: ['pod/container-istio-proxy', 'pod/overrides-annotation'],
     },
+    'foreign-value': {
+      severity: 'critical',
+      enforcementAction: 'deny',
+      why: 'variable {name} of "{container}" {effect}, and what it sends is not captured',
+      fix: 'remove the variable from the container: the injector writes it',
+      threats: ['pod/container-istio-proxy', 'pod/status-annotation-forged'],
+    },
     'harmful-variable': {
       severity: 'critical',
       enforcementAction: 'deny',
@@ -236,7 +245,9 @@ function sceneOf(subject: Subject, pod: Pod, tools: Tools<Message, Params>): Sce
   return {
     pod,
     params: tools.params,
+    facts: tools.facts,
     proxyImages: tools.facts.mesh.proxyImages,
+    meshConfigMaps: once(() => meshConfigMaps(tools.facts, tools.inventory)),
     values: once(() => {
       const { revision } = decision()
       return revision === undefined ? undefined : installValues(revision, served(), tools)

@@ -1,3 +1,4 @@
+import type { Facts } from '../../core/facts.ts'
 import type { Path } from '../../core/path.ts'
 import type { Pod } from '../../core/pod.ts'
 import type { Place } from '../../core/rule.ts'
@@ -10,6 +11,9 @@ import type { Message, Params } from './rule.ts'
 export interface Scene {
   readonly pod: Pod
   readonly params: Params
+  readonly facts: Facts
+  /** The mesh configurations of the root namespace; none where they are not known. */
+  readonly meshConfigMaps: () => readonly Fields[]
   /** Images that the policy names as those of the proxy; undefined where it is silent. */
   readonly proxyImages: readonly string[] | undefined
   /** Values of the installation that injects the pod; undefined where they are not known. */

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -13,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/utils/ptr"
 
-	"istio.io/istio/cni/pkg/plugin"
 	"istio.io/istio/pkg/kube/inject"
 )
 
@@ -258,106 +256,4 @@ func beforeRedirection(pod *corev1.Pod) []string {
 		names = append(names, c.Name)
 	}
 	return nil
-}
-
-// changedRedirection returns how the CNI plugin would treat the pods differently, where it would redirect the genuine one.
-func changedRedirection(forged, genuine *corev1.Pod) []string {
-	had, err := redirection(genuine)
-	if had == nil || err != nil {
-		return nil
-	}
-	has, err := redirection(forged)
-	if err != nil {
-		// The plugin fails, and with it the pod: nothing gets out.
-		return nil
-	}
-	if has == nil {
-		return []string{"the CNI plugin skips the pod"}
-	}
-	if !reflect.DeepEqual(has, had) {
-		return []string{fmt.Sprintf("the CNI plugin redirects %+v", *has)}
-	}
-	return nil
-}
-
-// redirection returns what the CNI plugin would program, nil where it would skip the pod. The tests are those of doAddRun
-// in cni/pkg/plugin/plugin.go, which cannot be called without a network namespace.
-func redirection(pod *corev1.Pod) (*plugin.Redirect, error) {
-	info := plugin.ExtractPodInfo(pod)
-	if info.Containers.Contains(plugin.ISTIOINIT) || !info.Containers.Contains(plugin.ISTIOPROXY) {
-		return nil, nil
-	}
-	if off, err := strconv.ParseBool(info.ProxyEnvironments["DISABLE_ENVOY"]); err == nil && off {
-		return nil, nil
-	}
-	if info.ProxyType != "" && info.ProxyType != "sidecar" {
-		return nil, nil
-	}
-	asked := info.Annotations["sidecar.istio.io/inject"]
-	if label, labelled := info.Labels["sidecar.istio.io/inject"]; labelled {
-		asked = label
-	}
-	if on, err := strconv.ParseBool(asked); err == nil && !on {
-		return nil, nil
-	}
-	if _, injected := info.Annotations["sidecar.istio.io/status"]; !injected {
-		return nil, nil
-	}
-	return plugin.NewRedirect(info)
-}
-
-// valid returns false for what the API server refuses and forging leads to: a name used twice, a volume of two kinds, a
-// variable with two values, a mount of nothing, a probe or hook with two handlers, or one in an init container that ends
-// (k8s.io/kubernetes, pkg/apis/core/validation/validation.go).
-func valid(pod *corev1.Pod) bool {
-	names, volumes := map[string]bool{}, map[string]bool{}
-	for _, volume := range pod.Spec.Volumes {
-		volumes[volume.Name] = true
-		// A volume is of one kind: what the JSON of a source names.
-		source, err := json.Marshal(volume.VolumeSource)
-		var kinds map[string]any
-		if err != nil || json.Unmarshal(source, &kinds) != nil || len(kinds) != 1 {
-			return false
-		}
-	}
-	for i, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
-		if names[c.Name] {
-			return false
-		}
-		names[c.Name] = true
-		ends := i < len(pod.Spec.InitContainers) && c.RestartPolicy == nil
-		if ends && (c.Lifecycle != nil || c.LivenessProbe != nil || c.ReadinessProbe != nil || c.StartupProbe != nil) {
-			return false
-		}
-		if slices.ContainsFunc(c.VolumeMounts, func(mount corev1.VolumeMount) bool { return !volumes[mount.Name] }) {
-			return false
-		}
-		if slices.ContainsFunc(c.Env, func(env corev1.EnvVar) bool { return env.Value != "" && env.ValueFrom != nil }) {
-			return false
-		}
-		for _, probe := range []*corev1.Probe{c.LivenessProbe, c.ReadinessProbe, c.StartupProbe} {
-			if probe != nil && count(probe.Exec != nil, probe.HTTPGet != nil, probe.TCPSocket != nil, probe.GRPC != nil) != 1 {
-				return false
-			}
-		}
-		if c.Lifecycle == nil {
-			continue
-		}
-		for _, hook := range []*corev1.LifecycleHandler{c.Lifecycle.PostStart, c.Lifecycle.PreStop} {
-			if hook != nil && count(hook.Exec != nil, hook.HTTPGet != nil, hook.TCPSocket != nil, hook.Sleep != nil) != 1 {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-func count(given ...bool) int {
-	number := 0
-	for _, is := range given {
-		if is {
-			number++
-		}
-	}
-	return number
 }

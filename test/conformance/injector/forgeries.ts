@@ -155,6 +155,15 @@ export const FORGERIES: readonly Forgery[] = [
     },
   },
   {
+    name: 'status of nothing, and a proxy',
+    apply: (pod, random) => {
+      // The injector lays the container over its own and keeps no record of it.
+      const fields = [ENVIRONMENTS, CONTEXTS, HOOKS, PROBES, MOUNTS, ODDITIES, ARGUMENTS, IMAGES, SOURCES].flat()
+      Object.assign(ownContainer(pod, random, 'istio-proxy'), oneOf(random, fields))
+      pod.metadata.annotations[STATUS] = oneOf(random, ['{}', '[', statusOf(random, ['app'])])
+    },
+  },
+  {
     name: 'status and overrides',
     apply: (pod, random) => {
       pod.metadata.annotations['proxy.istio.io/overrides'] = overridesOf(random)

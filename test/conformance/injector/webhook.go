@@ -65,7 +65,7 @@ func installationOf(mode string, chart map[string]any) (*installation, error) {
 	return made.(func() (*installation, error))()
 }
 
-// install renders the chart and starts the webhook as pilot/pkg/bootstrap (initSidecarInjector) does.
+// install starts the webhook with what the chart renders, as pilot/pkg/bootstrap (initSidecarInjector) does.
 func install(sidecars layout, chart map[string]any) (*installation, error) {
 	given := values.Map{"spec": map[string]any{"values": map[string]any{}}}
 	given.MergeFrom(values.Map{"spec": map[string]any{"values": chart}})
@@ -79,29 +79,11 @@ func install(sidecars layout, chart map[string]any) (*installation, error) {
 			return nil, err
 		}
 	}
-	revision := given.GetPathString("spec.values.revision")
-	rendered, _, err := helm.Render("istiod", "istio-system", "istio-control/istio-discovery", given, nil)
+	installed, data, err := render(given)
 	if err != nil {
 		return nil, err
 	}
-	installed := &installation{}
-	data := map[string]map[string]string{}
-	for _, object := range rendered {
-		if kind := object.GetKind(); kind != "ConfigMap" && kind != "MutatingWebhookConfiguration" {
-			continue
-		}
-		encoded, err := json.Marshal(object.Unstructured)
-		if err != nil {
-			return nil, err
-		}
-		installed.objects = append(installed.objects, encoded)
-		if object.GetKind() == "ConfigMap" {
-			data[object.GetName()], _, err = unstructured.NestedStringMap(object.Object, "data")
-			if err != nil {
-				return nil, err
-			}
-		}
-	}
+	revision := given.GetPathString("spec.values.revision")
 	suffix := ""
 	if revision != "" {
 		suffix = "-" + revision
@@ -129,6 +111,34 @@ func install(sidecars layout, chart map[string]any) (*installation, error) {
 	})
 	installed.handler = mux
 	return installed, err
+}
+
+// render renders the chart, and returns with what concerns the injector the data of its ConfigMaps by name.
+func render(given values.Map) (*installation, map[string]map[string]string, error) {
+	rendered, _, err := helm.Render("istiod", "istio-system", "istio-control/istio-discovery", given, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	installed := &installation{}
+	data := map[string]map[string]string{}
+	for _, object := range rendered {
+		kind := object.GetKind()
+		if kind != "ConfigMap" && kind != "MutatingWebhookConfiguration" {
+			continue
+		}
+		encoded, err := json.Marshal(object.Unstructured)
+		if err != nil {
+			return nil, nil, err
+		}
+		installed.objects = append(installed.objects, encoded)
+		if kind != "ConfigMap" {
+			continue
+		}
+		if data[object.GetName()], _, err = unstructured.NestedStringMap(object.Object, "data"); err != nil {
+			return nil, nil, err
+		}
+	}
+	return installed, data, nil
 }
 
 // fixed is an injector's configuration that never changes.
