@@ -78,7 +78,7 @@ function judgeConfig(value: string, scene: Scene): Fault | undefined {
   const read = readWritten(value)
   if (!read.ok) return { value, effect: `holds what ${read.why}`, certain: true }
   for (const setting of read.value) {
-    const name = setting.path[0] ?? ''
+    const name = String(setting.path[0])
     if (!steering.has(name) || isInnocent(name, setting, scene)) continue
     const mesh = meshSettings(scene)
     if (mesh?.some(other => other.path[0] === name && other.value === setting.value)) continue
