@@ -1,6 +1,5 @@
 import type { Fields } from '../istio/json.ts'
 import { workloadKinds } from '../istio/workload.ts'
-import { Bench, docsBase } from './bench.ts'
 import { isCleanUp, isHousekeeping } from './change.ts'
 import {
   type Cure,
@@ -13,6 +12,7 @@ import {
   type RuleError,
   type Verdict,
 } from './finding.ts'
+import { docsBase, Hearing } from './hearing.ts'
 import { type Inventory, namespaceLabels } from './inventory.ts'
 import { mutate } from './mutate.ts'
 import type { MadeMutation } from './mutation.ts'
@@ -194,11 +194,11 @@ function subjectOf(review: Judged, policy: Policy, inventory: Inventory): Subjec
 }
 
 function run(subject: Subject, policy: Policy, inventory: Inventory, now: number): Judgement {
-  const bench = new Bench(subject, policy, inventory, now)
+  const hearing = new Hearing(subject, policy, inventory, now)
   for (const chosen of policy.rulesFor(subject.kind)) {
-    if (applies(chosen.rule, subject)) bench.run(chosen, namespaceOf(subject))
+    if (applies(chosen.rule, subject)) hearing.run(chosen, namespaceOf(subject))
   }
-  const { findings, notJudged, ruleErrors, malformed } = bench
+  const { findings, notJudged, ruleErrors, malformed } = hearing
   return { findings, notJudged, ruleErrors, malformed, cured: [] }
 }
 

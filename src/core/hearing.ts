@@ -23,7 +23,7 @@ const textLimit = 400
 const reportLimit = 1_000
 
 /** Where one object is judged: runs rules and collects what they say. */
-export class Bench implements Evidence {
+export class Hearing implements Evidence {
   readonly findings: Finding[] = []
   readonly notJudged: NotJudged[] = []
   readonly ruleErrors: RuleError[] = []
