@@ -13,6 +13,7 @@ import { createMetrics } from '../src/http/metrics.ts'
 import { probesApp } from '../src/http/probes.ts'
 import { type AdmissionApp, admissionApp, type ServerOptions } from '../src/http/server.ts'
 import { dig, list } from '../src/istio/json.ts'
+import { loadPolicy } from '../src/policy/load.ts'
 
 const now = Date.parse('2026-11-21T12:00:00Z')
 const noInventory: Inventory = inventoryOf([])
@@ -66,24 +67,13 @@ const rule = defineRule({
   },
 })
 
+const baseline = loadPolicy([], { rules: [], now: 0 })
+if (!baseline.ok) throw new Error('no policy is a policy')
+
 const policy: Policy = {
   name: 'acme',
   revision: '0123456789ab',
-  facts: {
-    approvedHosts: { size: 3, covering: () => [] },
-    egressGateways: undefined,
-    namespaces: { classOf: () => 'governed' },
-    ranges: { pods: undefined, services: undefined, virtualMachines: undefined },
-    identities: { platform: undefined },
-    workloads: { mayOptOut: [], mayUseHostNetwork: [], mayHavePrivileges: [] },
-    mesh: {
-      rootNamespace: 'istio-system',
-      clusterDomain: 'cluster.local',
-      revisions: undefined,
-      proxyImages: undefined,
-      outboundTrafficPolicy: undefined,
-    },
-  },
+  facts: { ...baseline.policy.facts, approvedHosts: { size: 3, covering: () => [] } },
   rules: [],
   mutations: [],
   rulesFor: kind => (rule.judges.includes(kind) ? [chosen] : []),

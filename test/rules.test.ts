@@ -9,7 +9,7 @@ import { type Kind, kindOf, type ObjectRef, refOf } from '../src/core/kind.ts'
 import { formatPath, type PatternSegment, parsePattern } from '../src/core/path.ts'
 import type { Policy } from '../src/core/policy.ts'
 import type { Review } from '../src/core/review.ts'
-import type { Place, Rule, Subject, Tools } from '../src/core/rule.ts'
+import { judgesKind, type Place, type Rule, type Subject, type Tools } from '../src/core/rule.ts'
 import { type Fields, isFields } from '../src/istio/json.ts'
 import { loadPolicy } from '../src/policy/load.ts'
 import { formatProblem } from '../src/policy/problem.ts'
@@ -129,7 +129,7 @@ function loadCasePolicy(entry: Case): Policy {
 /** Returns the policy with one rule only, put in the place of the one of its id. */
 function only(rule: Rule, policy: Policy): Policy {
   const chosen = policy.rules.filter(choice => choice.rule.id === rule.id).map(choice => ({ ...choice, rule }))
-  return { ...policy, rules: chosen, rulesFor: kind => (rule.judges.includes(kind) ? chosen : []) }
+  return { ...policy, rules: chosen, rulesFor: kind => (judgesKind(rule, kind) ? chosen : []) }
 }
 
 /** Returns the rule, writing down which kinds and facts it looks up; labels of its namespace are the Namespace's. */

@@ -14,6 +14,7 @@ import {
 } from './finding.ts'
 import { docsBase, Hearing } from './hearing.ts'
 import { type Inventory, namespaceLabels } from './inventory.ts'
+import { isNamespaced, type Kind } from './kind.ts'
 import { mutate } from './mutate.ts'
 import type { MadeMutation } from './mutation.ts'
 import { formatPath } from './path.ts'
@@ -187,7 +188,7 @@ function subjectOf(review: Judged, policy: Policy, inventory: Inventory): Subjec
     operation: review.operation,
     subresource: review.subresource,
     phase: isTemplate(review.kind) ? 'submitted' : review.phase,
-    namespaceClass: policy.facts.namespaces.classOf(namespace, labels),
+    namespaceClass: isOfCluster(review.kind) ? 'platform' : policy.facts.namespaces.classOf(namespace, labels),
     namespaceLabels: labels,
     requester: review.requester,
   }
@@ -205,6 +206,11 @@ function run(subject: Subject, policy: Policy, inventory: Inventory, now: number
 /** The namespace whose class and labels count: a Namespace's own. */
 function namespaceOf({ kind, ref }: Pick<Review, 'kind' | 'ref'>): string {
   return kind === 'Namespace' ? ref.name : ref.namespace
+}
+
+/** What belongs to no namespace is the platform's; a Namespace itself is of its own class. */
+function isOfCluster(kind: Kind): boolean {
+  return kind !== 'Namespace' && !isNamespaced(kind)
 }
 
 /** A template is judged as the pod that it would become, which no injector has seen yet, whoever asks. */

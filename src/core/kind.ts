@@ -22,6 +22,12 @@ export function kindOf(group: string, kind: string): Kind {
   return group === '' ? kind : `${kind}.${group}`
 }
 
+/** Returns how a rule says that it judges every kind of a kind's group: `Gateway.networking.istio.io` → `*.networking.istio.io`. */
+export function groupOfKind(kind: Kind): Kind {
+  const dot = kind.indexOf('.')
+  return dot < 0 ? '*' : `*${kind.slice(dot)}`
+}
+
 /** Returns the group of an `apiVersion`: `networking.istio.io/v1` → `networking.istio.io`, `v1` → empty. */
 export function groupOf(apiVersion: string): string {
   const slash = apiVersion.indexOf('/')

@@ -2,7 +2,7 @@ import type { Fields } from '../istio/json.ts'
 import type { FactKey, Facts, NamespaceClass, NamespaceLabels } from './facts.ts'
 import type { EnforcementAction, Severity } from './finding.ts'
 import type { Inventory } from './inventory.ts'
-import type { Kind, ObjectRef } from './kind.ts'
+import { groupOfKind, type Kind, type ObjectRef } from './kind.ts'
 import type { Path } from './path.ts'
 import type { Operation, Phase, Requester } from './review.ts'
 
@@ -37,7 +37,7 @@ export interface RuleMetadata {
   readonly summary: string
   /** What goes wrong without the rule: a paragraph or two of Markdown. */
   readonly risk: string
-  /** Kinds the rule decides on. */
+  /** Kinds the rule decides on; `*.networking.istio.io` is every kind of the group, those to come too. */
   readonly judges: readonly Kind[]
   /** Kinds the rule only looks up. */
   readonly reads: readonly Kind[]
@@ -117,6 +117,11 @@ export interface Rule extends RuleMetadata {
  */
 export function defineRule<M extends string, P>(source: RuleSource<M, P>): Rule {
   return { ...source, check: (subject, tools) => source.check(subject, tools as Tools<M, P>) }
+}
+
+/** Returns true where the rule decides on a kind, by its name or with its whole group. */
+export function judgesKind({ judges }: Pick<RuleMetadata, 'judges'>, kind: Kind): boolean {
+  return judges.includes(kind) || judges.includes(groupOfKind(kind))
 }
 
 const slot = /\{(\w+)\}/g

@@ -1,12 +1,12 @@
 import { indexExemptions } from '../core/exemption.ts'
 import type { Facts, NamespaceLabels } from '../core/facts.ts'
 import { type EnforcementAction, strongestAction } from '../core/finding.ts'
-import type { Kind } from '../core/kind.ts'
+import { groupOfKind, type Kind } from '../core/kind.ts'
 import type { ChosenMutation, Mutation } from '../core/mutation.ts'
 import type { ChosenRule, Policy } from '../core/policy.ts'
-import type { Param, Rule } from '../core/rule.ts'
+import { judgesKind, type Param, type Rule } from '../core/rule.ts'
 import type { ActionStatement, Gathered, MutationSettings, RuleSettings } from './gather.ts'
-import { indexApprovals } from './hosts.ts'
+import { indexApprovals, indexInternalHosts } from './hosts.ts'
 import { classifier, matchesNamespace } from './namespaces.ts'
 
 /** What a policy is made of besides its documents. */
@@ -22,19 +22,24 @@ export interface CompileOptions {
 export function compile(gathered: Gathered, options: CompileOptions): Policy {
   const { rules, mutations, revision, guardNamespace } = options
   const chosen = rules.map(rule => choose(rule, gathered.rules.get(rule.id)))
-  const byKind = new Map<Kind, ChosenRule[]>()
-  for (const choice of chosen) {
-    for (const kind of choice.rule.judges) byKind.set(kind, [...(byKind.get(kind) ?? []), choice])
-  }
   return {
     name: gathered.names.length === 0 ? 'baseline' : [...new Set(gathered.names)].join(', '),
     revision,
     facts: factsOf(gathered, guardNamespace),
     rules: chosen,
-    rulesFor: kind => byKind.get(kind) ?? [],
+    rulesFor: rulesByKind(chosen),
     findExemption: indexExemptions(gathered.exemptions),
     mutations: mutations.map(mutation => chooseMutation(mutation, gathered.mutations.get(mutation.id))),
   }
+}
+
+/** Returns what finds the rules for a kind, those that judge its whole group among them, in the order of the rules. */
+function rulesByKind(chosen: readonly ChosenRule[]): Policy['rulesFor'] {
+  const judging = (kind: Kind): readonly ChosenRule[] => chosen.filter(({ rule }) => judgesKind(rule, kind))
+  const named = new Set(chosen.flatMap(({ rule }) => rule.judges))
+  const byKind = new Map([...named].map(kind => [kind, judging(kind)]))
+  // A kind that no rule names is judged with its group; there may be more such kinds than are worth keeping.
+  return kind => byKind.get(kind) ?? byKind.get(groupOfKind(kind)) ?? []
 }
 
 function choose(rule: Rule, settings: RuleSettings | undefined): ChosenRule {
@@ -102,6 +107,15 @@ function factsOf(gathered: Gathered, guardNamespace: string): Facts {
   return {
     approvedHosts: indexApprovals(gathered.approvals),
     egressGateways: gathered.egressGateways === undefined ? undefined : [...gathered.egressGateways.values()],
+    waypoints: gathered.waypoints,
+    ingressGateways: gathered.ingressGateways,
+    eastWestGateways: gathered.eastWestGateways,
+    internalHosts: indexInternalHosts(gathered.internalHosts),
+    identityProviders: gathered.identityProviders,
+    telemetryProviders: gathered.telemetryProviders,
+    authorizers: gathered.authorizers,
+    nameservers: gathered.nameservers,
+    wasmModules: gathered.wasmModules,
     namespaces: { classOf },
     ranges: gathered.ranges,
     identities: {
@@ -109,6 +123,10 @@ function factsOf(gathered: Gathered, guardNamespace: string): Facts {
         ? requester =>
             identities.users.has(requester.username) || requester.groups.some(group => identities.groups.has(group))
         : undefined,
+      controllers:
+        identities.controllers === undefined
+          ? undefined
+          : requester => identities.controllers?.has(requester.username) === true,
     },
     workloads: gathered.workloads,
     mesh: {
@@ -116,6 +134,7 @@ function factsOf(gathered: Gathered, guardNamespace: string): Facts {
       clusterDomain: mesh.clusterDomain ?? 'cluster.local',
       revisions: mesh.revisions,
       proxyImages: mesh.proxyImages,
+      cniExcludedNamespaces: mesh.cniExcludedNamespaces,
       outboundTrafficPolicy: mesh.outboundTrafficPolicy,
     },
   }

@@ -1,7 +1,7 @@
 import { any, type Exemption } from '../core/exemption.ts'
 import { type Kind, kindOf } from '../core/kind.ts'
 import { type Path, parsePattern } from '../core/path.ts'
-import type { Rule } from '../core/rule.ts'
+import { judgesKind, type Rule } from '../core/rule.ts'
 import { enumerate, nearest } from '../core/text.ts'
 import { field, list, text } from '../istio/json.ts'
 import type { PolicyProblem } from './problem.ts'
@@ -90,7 +90,7 @@ export class ExemptionReader {
     const group = text(field(target, 'group'))
     const candidates = this.#kinds.filter(kind => kind === kindName || kind.startsWith(`${kindName}.`))
     const kind = group === undefined ? candidates[0] : kindOf(group, kindName)
-    if (kind === undefined || !this.#kinds.includes(kind)) {
+    if (kind === undefined || !judgesKind({ judges: this.#kinds }, kind)) {
       const meant = nearest(
         kindName,
         this.#kinds.map(known => known.split('.')[0] ?? ''),

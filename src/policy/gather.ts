@@ -1,16 +1,26 @@
 import type { Exemption } from '../core/exemption.ts'
-import type { Approval, EgressGateway, NamespaceClass, WorkloadFact } from '../core/facts.ts'
+import type {
+  Approval,
+  EgressGateway,
+  InternalHost,
+  NamedGateways,
+  NamespaceClass,
+  Provider,
+  Waypoint,
+  WorkloadFact,
+} from '../core/facts.ts'
 import type { EnforcementAction, OnUnknown } from '../core/finding.ts'
 import type { Path } from '../core/path.ts'
 import type { Rule } from '../core/rule.ts'
 import { type Ranges, union } from '../istio/cidr.ts'
-import { dig, type Fields, field, isFields, list, stringMap, text } from '../istio/json.ts'
+import { dig, type Fields, field, isFields, list, text } from '../istio/json.ts'
 import { ApprovalReader } from './approval.ts'
 import { ExemptionReader } from './exemption.ts'
+import { readGateway, readInternalHost, readNamedGateways, readProvider, readWaypoint } from './gateway.ts'
 import type { NamespaceMatch } from './namespaces.ts'
 import type { PolicyProblem } from './problem.ts'
 import type { PolicyDocument } from './read.ts'
-import { readNamespaces, readPort, readRanges } from './value.ts'
+import { readNamespaces, readRanges, strings } from './value.ts'
 
 /** An action that a policy states for a rule: for some messages and namespaces, or for all. */
 export interface ActionStatement {
@@ -39,7 +49,7 @@ export interface Gathered {
   readonly namespaces: Record<NamespaceClass, NamespaceMatch[]>
   readonly approvals: Approval[]
   readonly exemptions: Exemption[]
-  readonly identities: { users: Set<string>; groups: Set<string> }
+  readonly identities: { users: Set<string>; groups: Set<string>; controllers: Set<string> | undefined }
   readonly workloads: {
     mayOptOut: WorkloadFact[]
     mayUseHostNetwork: WorkloadFact[]
@@ -48,6 +58,15 @@ export interface Gathered {
   readonly rules: Map<string, RuleSettings>
   readonly mutations: Map<string, MutationSettings>
   egressGateways: Map<string, EgressGateway> | undefined
+  waypoints: Waypoint[] | undefined
+  ingressGateways: NamedGateways[] | undefined
+  eastWestGateways: NamedGateways[] | undefined
+  readonly internalHosts: InternalHost[]
+  identityProviders: string[] | undefined
+  telemetryProviders: Provider[] | undefined
+  authorizers: Provider[] | undefined
+  nameservers: Ranges | undefined
+  wasmModules: string[] | undefined
   ranges: { pods: Ranges | undefined; services: Ranges | undefined; virtualMachines: Ranges | undefined }
   platformKnown: boolean
   mesh: {
@@ -55,6 +74,7 @@ export interface Gathered {
     clusterDomain: string | undefined
     revisions: string[] | undefined
     proxyImages: string[] | undefined
+    cniExcludedNamespaces: string[] | undefined
     outboundTrafficPolicy: 'REGISTRY_ONLY' | 'ALLOW_ANY' | undefined
   }
 }
@@ -71,11 +91,20 @@ export function gather(
     namespaces: { platform: [], notGoverned: [], governed: [] },
     approvals: [],
     exemptions: [],
-    identities: { users: new Set(), groups: new Set() },
+    identities: { users: new Set(), groups: new Set(), controllers: undefined },
     workloads: { mayOptOut: [], mayUseHostNetwork: [], mayHavePrivileges: [] },
     rules: new Map(),
     mutations: new Map(),
     egressGateways: undefined,
+    waypoints: undefined,
+    ingressGateways: undefined,
+    eastWestGateways: undefined,
+    internalHosts: [],
+    identityProviders: undefined,
+    telemetryProviders: undefined,
+    authorizers: undefined,
+    nameservers: undefined,
+    wasmModules: undefined,
     ranges: { pods: undefined, services: undefined, virtualMachines: undefined },
     platformKnown: false,
     mesh: {
@@ -83,6 +112,7 @@ export function gather(
       clusterDomain: undefined,
       revisions: undefined,
       proxyImages: undefined,
+      cniExcludedNamespaces: undefined,
       outboundTrafficPolicy: undefined,
     },
   }
@@ -111,6 +141,7 @@ function gatherPolicy(document: PolicyDocument, gathered: Gathered, problems: Po
     gathered.namespaces[namespaceClass].push(readNamespaces(document, path, given, trusted, problems))
   }
   gatherGateways(document, gathered, problems)
+  gatherOthers(document, gathered, problems)
   for (const name of ['pods', 'services', 'virtualMachines'] as const) {
     const given = dig(spec, 'ranges', name)
     if (given === undefined) continue
@@ -145,21 +176,39 @@ function gatherGateways(document: PolicyDocument, gathered: Gathered, problems: 
   }
 }
 
+/** Lists of facts that add up: those that no document gives stay undefined, which is not the same as empty. */
+function gatherOthers(document: PolicyDocument, gathered: Gathered, problems: PolicyProblem[]): void {
+  const { spec } = document
+  const each = <T>(key: string, before: readonly T[] | undefined, read: (entry: unknown, path: Path) => T): T[] => [
+    ...(before ?? []),
+    ...list(field(spec, key)).map((entry, i) => read(entry, ['spec', key, i])),
+  ]
+  const isGiven = (key: string): boolean => field(spec, key) !== undefined
+  if (isGiven('waypoints')) gathered.waypoints = each('waypoints', gathered.waypoints, readWaypoint)
+  for (const key of ['ingressGateways', 'eastWestGateways'] as const) {
+    if (isGiven(key)) gathered[key] = each(key, gathered[key], readNamedGateways)
+  }
+  for (const key of ['telemetryProviders', 'authorizers'] as const) {
+    if (isGiven(key)) {
+      gathered[key] = each(key, gathered[key], (entry, path) => readProvider(document, path, entry, problems))
+    }
+  }
+  for (const key of ['identityProviders', 'wasmModules'] as const) {
+    if (isGiven(key)) gathered[key] = [...(gathered[key] ?? []), ...strings(field(spec, key))]
+  }
+  for (const host of each('internalHosts', [], (entry, path) => readInternalHost(document, path, entry, problems))) {
+    if (host !== undefined) gathered.internalHosts.push(host)
+  }
+  if (isGiven('nameservers')) {
+    const ranges = readRanges(document, ['spec', 'nameservers'], list(field(spec, 'nameservers')), problems)
+    gathered.nameservers = gathered.nameservers === undefined ? ranges : union(gathered.nameservers, ranges)
+  }
+}
+
 function sameGateway(a: EgressGateway, b: EgressGateway): boolean {
   const flat = (gateway: EgressGateway): string =>
     JSON.stringify({ ...gateway, podLabels: [...gateway.podLabels].sort() })
   return flat(a) === flat(b)
-}
-
-function readGateway(entry: unknown): EgressGateway {
-  return {
-    name: text(field(entry, 'name')) ?? '',
-    namespace: text(field(entry, 'namespace')) ?? '',
-    service: text(field(entry, 'service')) ?? '',
-    podLabels: stringMap(field(entry, 'podLabels')),
-    gateways: strings(field(entry, 'gateways')),
-    ports: list(field(entry, 'ports')).map(readPort),
-  }
 }
 
 function readWorkload(entry: unknown): WorkloadFact {
@@ -167,14 +216,24 @@ function readWorkload(entry: unknown): WorkloadFact {
 }
 
 function gatherIdentities(spec: Fields, gathered: Gathered): void {
+  const controllers = dig(spec, 'identities', 'controllers')
+  if (controllers !== undefined) {
+    gathered.identities.controllers ??= new Set()
+    for (const account of strings(controllers)) gathered.identities.controllers.add(userOf(account))
+  }
   const platform = dig(spec, 'identities', 'platform')
   if (platform === undefined) return
   gathered.platformKnown = true
   for (const user of strings(field(platform, 'users'))) gathered.identities.users.add(user)
   for (const group of strings(field(platform, 'groups'))) gathered.identities.groups.add(group)
   for (const account of strings(field(platform, 'serviceAccounts'))) {
-    gathered.identities.users.add(`system:serviceaccount:${account.replace('/', ':')}`)
+    gathered.identities.users.add(userOf(account))
   }
+}
+
+/** Returns the user name that the API server gives the service account `namespace/name`. */
+function userOf(account: string): string {
+  return `system:serviceaccount:${account.replace('/', ':')}`
 }
 
 function gatherMesh(spec: Fields, gathered: Gathered): void {
@@ -183,7 +242,7 @@ function gatherMesh(spec: Fields, gathered: Gathered): void {
   mesh.clusterDomain = text(dig(spec, 'mesh', 'clusterDomain')) ?? mesh.clusterDomain
   const mode = dig(spec, 'mesh', 'outboundTrafficPolicy')
   if (mode === 'REGISTRY_ONLY' || mode === 'ALLOW_ANY') mesh.outboundTrafficPolicy = mode
-  for (const name of ['revisions', 'proxyImages'] as const) {
+  for (const name of ['revisions', 'proxyImages', 'cniExcludedNamespaces'] as const) {
     const given = dig(spec, 'mesh', name)
     if (given !== undefined) mesh[name] = [...(mesh[name] ?? []), ...strings(given)]
   }
@@ -247,8 +306,4 @@ function readAction(value: unknown): EnforcementAction | undefined {
 
 function readOnUnknown(value: unknown): OnUnknown | undefined {
   return value === 'deny' || value === 'warn' || value === 'allow' ? value : undefined
-}
-
-function strings(value: unknown): string[] {
-  return list(value).filter(item => typeof item === 'string')
 }

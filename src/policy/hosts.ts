@@ -1,48 +1,56 @@
-import type { Approval, ApprovedHosts } from '../core/facts.ts'
+import type { Approval, ApprovedHosts, Facts, InternalHost } from '../core/facts.ts'
 
-/** Approvals of one host: mostly one, so no list is kept for it. */
-type Bucket = Approval | Approval[]
+/** Something that is said of a canonical host, maybe a wildcard. */
+interface OfHost {
+  readonly host: string
+}
 
-/**
- * Returns an index over approvals. A look-up walks the labels of the host asked for, so its cost does not grow with the
- * number of approvals.
- */
+/** What is said of one host: mostly one thing, so no list is kept for it. */
+type Bucket<T> = T | T[]
+
+/** Returns the index over approvals. */
 export function indexApprovals(approvals: readonly Approval[]): ApprovedHosts {
-  const exact = new Map<string, Bucket>()
-  const wildcards = new Map<string, Bucket>()
-  for (const approval of approvals) {
-    if (approval.host.startsWith('*.')) add(wildcards, approval.host.slice(2), approval)
-    else add(exact, approval.host, approval)
-  }
-  return { size: approvals.length, covering: host => covering(exact, wildcards, host) }
+  return { size: approvals.length, covering: coveringOf(approvals) }
 }
 
-function add(index: Map<string, Bucket>, key: string, approval: Approval): void {
-  const bucket = index.get(key)
-  if (bucket === undefined) index.set(key, approval)
-  else if (Array.isArray(bucket)) bucket.push(approval)
-  else index.set(key, [bucket, approval])
-}
-
-function listOf(bucket: Bucket): readonly Approval[] {
-  return Array.isArray(bucket) ? bucket : [bucket]
+/** Returns the index over internal hosts. */
+export function indexInternalHosts(hosts: readonly InternalHost[]): Facts['internalHosts'] {
+  return { covering: coveringOf(hosts) }
 }
 
 /**
- * An approved `*.x` covers every depth below `x`, not `x` itself (Istio's `host.Name.SubsetOf`); a wildcard that is asked
- * for needs an approved wildcard that covers it.
+ * Returns what finds the entries that cover a host, the most specific first. A look-up walks the labels of the host asked
+ * for, so its cost does not grow with the number of entries.
+ *
+ * A `*.x` covers every depth below `x`, not `x` itself (Istio's `host.Name.SubsetOf`); a wildcard that is asked for needs
+ * a wildcard that covers it.
  */
-function covering(
-  exact: ReadonlyMap<string, Bucket>,
-  wildcards: ReadonlyMap<string, Bucket>,
-  host: string,
-): readonly Approval[] {
-  const found: Approval[] = []
-  const same = exact.get(host)
-  if (same !== undefined) found.push(...listOf(same))
-  for (let dot = host.indexOf('.'); dot >= 0; dot = host.indexOf('.', dot + 1)) {
-    const bucket = wildcards.get(host.slice(dot + 1))
-    if (bucket !== undefined) found.push(...listOf(bucket))
+function coveringOf<T extends OfHost>(entries: readonly T[]): (host: string) => readonly T[] {
+  const exact = new Map<string, Bucket<T>>()
+  const wildcards = new Map<string, Bucket<T>>()
+  for (const entry of entries) {
+    if (entry.host.startsWith('*.')) add(wildcards, entry.host.slice(2), entry)
+    else add(exact, entry.host, entry)
   }
-  return found
+  return host => {
+    const found: T[] = []
+    const same = exact.get(host)
+    if (same !== undefined) found.push(...listOf(same))
+    for (let dot = host.indexOf('.'); dot >= 0; dot = host.indexOf('.', dot + 1)) {
+      const bucket = wildcards.get(host.slice(dot + 1))
+      if (bucket !== undefined) found.push(...listOf(bucket))
+    }
+    return found
+  }
+}
+
+function add<T>(index: Map<string, Bucket<T>>, key: string, entry: T): void {
+  const bucket = index.get(key)
+  if (bucket === undefined) index.set(key, entry)
+  else if (Array.isArray(bucket)) bucket.push(entry)
+  else index.set(key, [bucket, entry])
+}
+
+function listOf<T>(bucket: Bucket<T>): readonly T[] {
+  return Array.isArray(bucket) ? bucket : [bucket]
 }

@@ -1,5 +1,6 @@
 import type { Mutation } from '../core/mutation.ts'
 import type { JsonSchema, Param, Rule } from '../core/rule.ts'
+import { factSchemas } from './organisation.ts'
 import { date, definitions, listOf, namespaceName, object, ranges, shared, string, stringMap } from './part.ts'
 
 /** `apiVersion` of every document a user writes. */
@@ -63,86 +64,6 @@ function mutationSchema(mutation: Mutation): JsonSchema {
     [],
     mutation.summary,
   )
-}
-
-function factSchemas(): Readonly<Record<string, JsonSchema>> {
-  return {
-    namespaces: object(
-      { platform: shared('namespaces'), governed: shared('namespaces'), notGoverned: shared('namespaces') },
-      [],
-      'Which namespaces are the platform’s, under the policy, and outside it; what nothing names is governed, except kube-*.',
-    ),
-    egressGateways: listOf(
-      object(
-        {
-          name: string('What approvals call it.'),
-          namespace: string('Its namespace.'),
-          service: string('Name of the Service before its pods.'),
-          podLabels: stringMap('Labels of its pods, all of them.'),
-          gateways: listOf(
-            string('Name of an Istio Gateway in its namespace.'),
-            'The Istio Gateways that configure it.',
-          ),
-          ports: listOf(shared('port'), 'Ports it listens on for egress.'),
-        },
-        ['name', 'namespace', 'service', 'podLabels'],
-        'An egress gateway.',
-      ),
-      'The workloads that traffic must leave by.',
-    ),
-    ranges: object(
-      {
-        pods: ranges('Addresses of pods.'),
-        services: ranges('Addresses of Services.'),
-        virtualMachines: ranges('Addresses of machines outside the cluster that belong to the mesh.'),
-      },
-      [],
-      'Internal address ranges.',
-    ),
-    identities: object(
-      {
-        platform: object(
-          {
-            users: listOf(string('A user name.'), 'Users, exact.'),
-            groups: listOf(string('A group.'), 'Groups, exact.'),
-            serviceAccounts: listOf(string('namespace/name.', { pattern: '^[^/]+/[^/]+$' }), 'Service accounts.'),
-          },
-          [],
-          'Who may edit platform namespaces.',
-        ),
-      },
-      [],
-      'Who is who.',
-    ),
-    workloads: object(
-      {
-        mayOptOut: shared('serviceAccounts'),
-        mayUseHostNetwork: shared('serviceAccounts'),
-        mayHavePrivileges: shared('serviceAccounts'),
-      },
-      [],
-      'Workloads that may deviate: run without a proxy, in the network of the node, with privileges that undo capture.',
-    ),
-    mesh: object(
-      {
-        rootNamespace: string('Where mesh-wide Istio objects live; istio-system where absent.'),
-        clusterDomain: string('Domain of the cluster; cluster.local where absent.'),
-        revisions: listOf(string('A revision or tag.'), 'Revisions and tags whose injector the organisation runs.'),
-        proxyImages: listOf(
-          string('`registry/name:tag`, `registry/name` for any tag, or a beginning with one trailing `*`.', {
-            pattern: '^[^*\\s]+\\*?$',
-          }),
-          'Images that the proxy and its init containers may run.',
-        ),
-        outboundTrafficPolicy: {
-          enum: ['REGISTRY_ONLY', 'ALLOW_ANY'],
-          description: 'The mesh configuration’s mode, where the inventory does not show it.',
-        },
-      },
-      [],
-      'The mesh.',
-    ),
-  }
 }
 
 const approvalFields: Readonly<Record<string, JsonSchema>> = {

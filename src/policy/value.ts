@@ -1,7 +1,7 @@
 import type { PortFact } from '../core/facts.ts'
 import type { Path } from '../core/path.ts'
 import { nothing, parseSubnet, type Ranges, union } from '../istio/cidr.ts'
-import { field, text } from '../istio/json.ts'
+import { field, list, text } from '../istio/json.ts'
 import { parseProtocol } from '../istio/protocol.ts'
 import { parseSelector } from '../istio/selector.ts'
 import { readExpiry } from './date.ts'
@@ -83,4 +83,9 @@ export function readPort(entry: unknown): PortFact {
     number: typeof number === 'number' ? number : 0,
     protocol: parseProtocol(text(field(entry, 'protocol')) ?? ''),
   }
+}
+
+/** Returns the texts of a list; the schema says what is wrong with one that holds something else. */
+export function strings(value: unknown): string[] {
+  return list(value).filter(item => typeof item === 'string')
 }
