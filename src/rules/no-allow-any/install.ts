@@ -1,5 +1,4 @@
 import { digestOf } from '../../core/exemption.ts'
-import type { Kind } from '../../core/kind.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { giveRanges, judgeUncaptured } from '../../core/uncaptured.ts'
@@ -10,9 +9,6 @@ import { readMeshConfigValue } from '../../istio/meshconfig.ts'
 import type { Judge } from './rule.ts'
 
 const operator = 'IstioOperator.install.istio.io'
-
-/** Kinds that install a mesh from values. */
-export const installations: readonly Kind[] = [operator, 'Istio.sailoperator.io', 'IstioRevision.sailoperator.io']
 
 /** Says where in the judged object a value stands. */
 type PlaceOf = (inner: readonly string[]) => Path

@@ -1,5 +1,6 @@
+import { installations } from '../../core/installation.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
-import { installations, judgeInstallation } from './install.ts'
+import { judgeInstallation } from './install.ts'
 import { judgeConfigMap } from './mesh.ts'
 import { judgeSidecar } from './sidecar.ts'
 
