@@ -1,10 +1,11 @@
 import { docsBase } from '../src/core/evaluate.ts'
 import type { Mutation } from '../src/core/mutation.ts'
-import type { Param, Rule } from '../src/core/rule.ts'
+import type { Rule } from '../src/core/rule.ts'
 import { enumerate } from '../src/core/text.ts'
 import { readCases } from '../src/policy/cases.ts'
 import { policyKinds, policySchema } from '../src/policy/schema.ts'
-import { cell, generated } from './page.ts'
+import { generated } from './page.ts'
+import { paramsTable, rulesPage, ruleTable } from './rulepage.ts'
 import { coveragePage, readThreats } from './threatpage.ts'
 
 /** What pages are made from. */
@@ -18,7 +19,7 @@ export function pages({ rules, mutations }: Sources, readText: (path: string) =>
   const threats = readThreats(readText('src/rules/threats.yaml'))
   const cases = new Map(rules.map(rule => [rule.id, readCases(readText(`src/rules/${rule.id}/cases.yaml`))]))
   const texts: Record<string, string> = {
-    'docs/rules.md': rulesPage(rules),
+    'docs/rules.md': rulesPage(rules, cases),
     'docs/mutations.md': mutationsPage(mutations),
     'docs/coverage.md': coveragePage(threats, rules, cases),
     'README.md': withTable(readText('README.md'), rules),
@@ -31,60 +32,6 @@ export function pages({ rules, mutations }: Sources, readText: (path: string) =>
     texts[`docs/schema/${kind}.json`] = `${JSON.stringify(schema, null, 2)}\n`
   }
   return texts
-}
-
-function rulesPage(rules: readonly Rule[]): string {
-  const lines = [
-    generated,
-    '',
-    '# Rules',
-    '',
-    'What Sallyport judges, and what it does about it where a policy says nothing (the baseline). A policy changes the',
-    'action of a rule or of single messages under `spec.rules.<rule>`; see [the policy guide](policy.md).',
-    '',
-    ...ruleTable(rules, ''),
-    '',
-  ]
-  for (const rule of rules) lines.push(...ruleSection(rule))
-  return lines.join('\n')
-}
-
-function ruleTable(rules: readonly Rule[], base: string): string[] {
-  return [
-    '| rule | what it does |',
-    '| --- | --- |',
-    ...rules.map(rule => `| [\`${rule.id}\`](${base}#${rule.id}) | ${rule.summary} |`),
-  ]
-}
-
-function ruleSection(rule: Rule): string[] {
-  return [
-    `## ${rule.id}`,
-    '',
-    `${rule.summary}.`,
-    '',
-    rule.risk,
-    '',
-    `Judges ${rule.judges.map(kind => `\`${kind}\``).join(', ')}${operations(rule)}.`,
-    ...(rule.reads.length > 0 ? [`Looks up ${rule.reads.map(kind => `\`${kind}\``).join(', ')}.`] : []),
-    ...(rule.facts.length > 0 ? [`Reads the facts ${rule.facts.map(fact => `\`${fact}\``).join(', ')}.`] : []),
-    '',
-    '| message | severity | baseline | what it says | what to do |',
-    '| --- | --- | --- | --- | --- |',
-    ...Object.entries(rule.messages).map(
-      ([id, message]) =>
-        `| \`${id}\` | ${message.severity} | ${message.enforcementAction} | ${cell(message.why)} | ${cell(message.fix)} |`,
-    ),
-    '',
-    ...paramsTable(rule.params),
-  ]
-}
-
-function paramsTable(params: Readonly<Record<string, Param<unknown>>>): string[] {
-  const rows = Object.entries(params).map(
-    ([name, param]) => `| \`${name}\` | \`${JSON.stringify(param.default)}\` | ${cell(param.doc)} |`,
-  )
-  return rows.length === 0 ? [] : ['| param | default | meaning |', '| --- | --- | --- |', ...rows, '']
 }
 
 function mutationsPage(mutations: readonly Mutation[]): string {
@@ -124,10 +71,6 @@ function mutationSection({ id, summary, detail, cures: names, params }: Mutation
   })
   const cures = cured.length === 0 ? [] : [`Cures ${enumerate(cured)}.`, '']
   return [`## ${id}`, '', `${summary}.`, '', detail, '', ...cures, ...paramsTable(params)]
-}
-
-function operations(rule: Rule): string {
-  return ` on ${rule.operations.join(', ')}, in ${rule.classes.join(', ')} namespaces`
 }
 
 /** Marks in README.md between which the table of rules stands. */

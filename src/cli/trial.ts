@@ -7,10 +7,15 @@ import type { Policy } from '../core/policy.ts'
 import type { Review } from '../core/review.ts'
 import type { Case, ExpectedFinding } from '../policy/cases.ts'
 
+/** Judges a case, by its one rule where it names one. */
+export function judgeCase(entry: Case, policy: Policy): Evaluation {
+  const narrowed = entry.rule === undefined ? policy : only(entry.rule, policy)
+  return evaluate(reviewOf(entry), narrowed, inventoryOf(entry.inventory, entry.knows), entry.now)
+}
+
 /** Returns what differs between what a case expects and what comes out of it, a line each; none where it holds. */
 export function tryCase(entry: Case, policy: Policy): readonly string[] {
-  const narrowed = entry.rule === undefined ? policy : only(entry.rule, policy)
-  const evaluation = evaluate(reviewOf(entry), narrowed, inventoryOf(entry.inventory, entry.knows), entry.now)
+  const evaluation = judgeCase(entry, policy)
   return [
     ...evaluation.ruleErrors.map(({ rule, cause }) => `rule error: ${rule}: ${String(cause)}`),
     ...compareVerdict(entry, evaluation),

@@ -24,6 +24,8 @@ export interface Case {
   readonly name: string
   /** The only rule that judges; undefined: all of them do. */
   readonly rule: string | undefined
+  /** The one of its list that the rule's page shows. */
+  readonly example: boolean
   /** What must come out; undefined where only the findings count. */
   readonly verdict: Verdict | undefined
   /** Whole documents of a policy. */
@@ -80,6 +82,7 @@ const defaultNow = '2026-10-01T12:00:00Z'
  *       now: 2026-10-01          a day means its end
  *       object: {}               on a DELETE the object that is deleted
  *       oldObject: {}            UPDATE only
+ *       example: true            the one of its list that the rule's page shows; else the shortest
  *       verdict: warn            what comes out of it; may stand alone, then findings are not compared
  *       expect:                  every finding of the rule and no other, in any order
  *       - rule: no-host-network  where the file names none
@@ -112,6 +115,7 @@ const knownOfFile = new Set(['rule', 'given', 'finds', 'passes'])
 const known = new Set([
   'name',
   'verdict',
+  'example',
   'policy',
   'inventory',
   'knows',
@@ -161,6 +165,7 @@ function readCase(entry: unknown, { given, rule }: Shared, kind: 'finds' | 'pass
   return {
     name,
     rule,
+    example: field(entry, 'example') === true,
     verdict: verdict === undefined ? undefined : one<Verdict>(verdict, ['allow', 'warn', 'deny'], 'allow', name),
     policy: [...shared('policy'), ...list(field(entry, 'policy'))].flatMap(document => readPolicy(document, name)),
     inventory: [...shared('inventory'), ...list(field(entry, 'inventory'))].map(object => readObject(object, name)),
