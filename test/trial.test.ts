@@ -113,7 +113,10 @@ t.test('cases that prove nothing are input errors', async t => {
     ],
     ['rule: zzz\npasses: [{name: a b c, object: {}}]', /no such rule: zzz$/m],
     ['a: b: c', /shop\.cases\.yaml: /],
-    ['passes: [{name: a b c, policy: [{EgressPolicy: {rulez: {}}}], object: {}}]', /case "a b c": policy.*spec\.rulez: no such key/],
+    [
+      'passes: [{name: a b c, policy: [{EgressPolicy: {rulez: {}}}], object: {}}]',
+      /case "a b c": policy.*spec\.rulez: no such key/,
+    ],
     ['passes: []', /no cases in/],
   ]
   for (const [text, wanted] of bad) {
