@@ -8,6 +8,7 @@ import { readManifests } from '../src/manifest/read.ts'
 import { rules } from '../src/rules/index.ts'
 import { type Choose, decorate, inVersion, shuffleKeys, writings } from './meaning/rewrite.ts'
 import { cases, type RuleCase, said } from './meaning/scene.ts'
+import { respellHosts, respellObject } from './meaning/spelling.ts'
 
 // The same thing said otherwise gets the same verdict, and what says nothing changes none: cases of all rules, turned
 // into their equals and their harmless neighbours.
@@ -107,6 +108,40 @@ t.test('every way to write an object down reads as that object', t => {
       return document.object
     })
     same(said(entry), said(other), name)
+  })
+  t.end()
+})
+
+/** Every finding by message and place; values are spelt as they were found. */
+const placed = ({ message, path }: { readonly message: string; readonly path: Path }): string =>
+  `${message} ${formatPath(path)}`
+
+t.test('the same configuration, ranges and ports in another spelling are judged alike', t => {
+  const spelt = objects.filter(
+    ({ object }) =>
+      // The arguments of an injected pod follow from the very text of its annotations.
+      !JSON.stringify(object).includes('"istio-init"') &&
+      JSON.stringify(respellObject(object, () => 1)) !== JSON.stringify(respellObject(object, () => 0)),
+  )
+  t.ok(spelt.length > 30, `${spelt.length} cases hold such a text`)
+  holds(t, 'other spellings', spelt, (entry, choose) => {
+    // A text that is kept is no new one: what an UPDATE leaves alone must be left alone.
+    const isUpdate = entry.operation === 'UPDATE'
+    const other = isUpdate ? entry : rewritten(entry, object => respellObject(object, choose))
+    same(said(entry, placed), said(other, placed), 'another spelling')
+  })
+  t.end()
+})
+
+t.test('a host in capitals or with a trailing dot is the host', t => {
+  const entries = objects.filter(
+    ({ object, rule, operation }) =>
+      object['kind'] === 'ServiceEntry' && rule !== 'require-canonical-hosts' && operation === 'CREATE',
+  )
+  t.ok(entries.length > 30, `${entries.length} ServiceEntries`)
+  holds(t, 'other spellings of hosts', entries, (entry, choose) => {
+    const other = rewritten(entry, object => respellHosts(object, choose))
+    same(said(entry, placed), said(other, placed), 'another spelling of hosts')
   })
   t.end()
 })
