@@ -161,6 +161,23 @@ export function readInstallValues(values: unknown): InstallValues {
   }
 }
 
+/**
+ * Returns the image that an installation names: one with a slash as it is, else the name in the hub with the tag; undefined
+ * where the hub is not known.
+ *
+ * Istio: istio-discovery chart, files/injection-template.yaml (image); pkg/kube/inject/inject.go (proxyImageURL).
+ */
+export function installedImage(of: 'proxyImage' | 'proxyInitImage', values: InstallValues): string | undefined {
+  const name = textOf(values[of]) || 'proxyv2'
+  if (name.includes('/')) return name
+  const hub = textOf(values.hub)
+  return hub === '' ? undefined : `${hub}/${name}:${textOf(values.tag)}`
+}
+
+function textOf(setting: InstallSetting<string> | undefined): string {
+  return setting?.value.ok ? setting.value.value : ''
+}
+
 function textThen<T>(parse: (text: string) => Result<T>): (value: unknown) => Result<T> {
   return value => {
     const read = asText(value)

@@ -1,4 +1,4 @@
-import type { Facts } from '../../core/facts.ts'
+import { isControlPlane } from '../../core/controlplane.ts'
 import { readMeshConfigMap } from '../../core/mesh.ts'
 import { captureAnnotations } from '../../istio/capture.ts'
 import { field, isFields, list, text } from '../../istio/json.ts'
@@ -115,13 +115,4 @@ function meshSettings({ meshConfigMaps }: Scene): readonly ProxySetting[] | unde
     const read = readMeshConfigMap(map)
     return read.ok ? read.value.defaultConfig : []
   })
-}
-
-/** Whether an address is that of a control plane in the root namespace: `istiod.<namespace>.svc:15012`, of any revision. */
-function isControlPlane(address: string, { mesh }: Facts): boolean {
-  const [host = '', port = ''] = address.split(':')
-  const [name = '', namespace, svc, ...domain] = host.split('.')
-  const isService = name === 'istiod' || name.startsWith('istiod-')
-  const isLocal = domain.length === 0 || domain.join('.') === mesh.clusterDomain
-  return isService && namespace === mesh.rootNamespace && svc === 'svc' && isLocal && /^\d+$/.test(port)
 }

@@ -1,0 +1,47 @@
+import { field, list, text } from '../../istio/json.ts'
+
+/** A network that a pod asks for. */
+export interface Network {
+  /** `namespace/name`. */
+  readonly name: string
+  /** True where it names a way for all traffic in place of the cluster's own: `default-route`. */
+  readonly takesDefaultRoute: boolean
+}
+
+/**
+ * Returns the networks that an annotation of a pod in `namespace` asks for: a JSON list, or names between commas as
+ * `namespace/name@interface`. What cannot be read as either is one network of the text's name.
+ *
+ *     text                            networks, for a pod in shop
+ *     storage                         shop/storage
+ *     infra/storage@net1, backup      infra/storage, shop/backup
+ *     [{"name": "storage"}]           shop/storage
+ *     (empty), []                     none
+ *
+ * Multus: pkg/k8sclient (parsePodNetworkAnnotation), Network Custom Resource Definition De-facto Standard 4.1.
+ */
+export function readNetworks(given: string, namespace: string): readonly Network[] {
+  const value = given.trim()
+  if (value === '') return []
+  if (/[[{"]/.test(value)) return ofJson(value, namespace)
+  return value.split(',').map(item => {
+    const [name = ''] = item.trim().split('@')
+    return { name: name.includes('/') ? name : `${namespace}/${name}`, takesDefaultRoute: false }
+  })
+}
+
+function ofJson(value: string, namespace: string): readonly Network[] {
+  try {
+    const read: unknown = JSON.parse(value)
+    if (Array.isArray(read)) return read.map(item => ofEntry(item, namespace))
+  } catch {
+    // Multus refuses the pod, or reads it in a way of its own.
+  }
+  return [{ name: value, takesDefaultRoute: false }]
+}
+
+function ofEntry(entry: unknown, namespace: string): Network {
+  const own = text(field(entry, 'namespace')) || namespace
+  const name = `${own}/${text(field(entry, 'name')) ?? ''}`
+  return { name, takesDefaultRoute: list(field(entry, 'default-route')).length > 0 }
+}
