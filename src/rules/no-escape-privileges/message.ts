@@ -85,7 +85,7 @@ export const messages: Readonly<Record<Message, MessageText>> = {
   'node-driver': {
     severity: 'critical',
     enforcementAction: 'deny',
-    why: 'CSI driver "{value}" shows the pod a path of the node, as a hostPath does',
+    why: '"{value}" is a CSI driver that shows the pod a path of the node, as a hostPath does',
     fix: 'remove the volume, or name the service account "{account}" under spec.workloads.mayHavePrivileges',
     threats: ['pod/host-path'],
   },

@@ -35,7 +35,7 @@ export const messages: Readonly<Record<Message, MessageText>> = {
   'bootstrap-override': {
     severity: 'critical',
     enforcementAction: 'deny',
-    why: 'ConfigMap "{value}" becomes the bootstrap of the proxy, with listeners and clusters of its author’s that no rule sees',
+    why: 'the proxy starts with ConfigMap "{value}", whose listeners and clusters no rule sees',
     fix: 'remove the annotation; what all proxies need belongs into the mesh configuration',
     threats: ['pod/bootstrap-override'],
   },
@@ -79,6 +79,6 @@ export const messages: Readonly<Record<Message, MessageText>> = {
     enforcementAction: 'deny',
     why: 'what the annotation sets cannot be told: it {problem}',
     fix: 'correct the annotation, or remove it',
-    threats: ['pod/proxy-config', 'pod/proxy-metadata-env'],
+    threats: ['pod/proxy-config'],
   },
 }

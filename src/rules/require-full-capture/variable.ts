@@ -39,7 +39,7 @@ export function variableOf(name: string, subject: Subject, pod: Pod, sources: So
   }
   const { facts, inventory } = sources
   const { namespace } = subject.ref
-  const configs = (of: string): readonly Fields[] => inventory.list(proxyConfigKind, of)
+  const configs = (where: string): readonly Fields[] => inventory.list(proxyConfigKind, where)
   const selected = configs(namespace).find(config => {
     const selector = selectorOf(config)
     return selector.size > 0 && mapSelects(selector, pod.labels)
@@ -47,8 +47,8 @@ export function variableOf(name: string, subject: Subject, pod: Pod, sources: So
   const ofSelected = selected && ofConfig(name, selected)
   if (ofSelected !== undefined) return { value: ofSelected, ofPod: false }
   if (own !== undefined) return { value: own, ofPod: true }
-  for (const of of [namespace, facts.mesh.rootNamespace]) {
-    const config = configs(of).find(entry => selectorOf(entry).size === 0)
+  for (const where of [namespace, facts.mesh.rootNamespace]) {
+    const config = configs(where).find(entry => selectorOf(entry).size === 0)
     const value = config && ofConfig(name, config)
     if (value !== undefined) return { value, ofPod: false }
   }
