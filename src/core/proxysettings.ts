@@ -53,6 +53,16 @@ export function proxiedPodOf(subject: Subject, tools: Tools<string, unknown>): P
   return mayDeviate(tools.facts.workloads.mayOptOut, subject.ref.namespace, pod) ? undefined : pod
 }
 
+/**
+ * Returns true for a variable of an injected container that the annotation of its pod asks for, with that value: what the
+ * annotation asks for is said of the annotation.
+ */
+export function isAskedFor(name: string, value: string | undefined, pod: Pod): boolean {
+  const read = proxyConfigOf(pod)
+  if (!read?.ok) return false
+  return read.value.some(({ path, value: given }) => path[0] === 'proxyMetadata' && path[1] === name && given === value)
+}
+
 /** Returns the settings in the annotation of a pod; none where it has none that can be read. */
 export function settingsOfPod(pod: Pod): readonly HeldSettings[] {
   const read = proxyConfigOf(pod)
