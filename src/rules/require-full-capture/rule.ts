@@ -34,7 +34,7 @@ export default defineRule<Message, Record<never, never>>({
   messages: {
     'names-not-captured': {
       severity: 'medium',
-      enforcementAction: 'dryrun',
+      enforcementAction: 'off',
       why: 'names are asked for past the proxy, so that hosts without an address of their own are told apart badly',
       fix: 'set proxyMetadata ISTIO_META_DNS_CAPTURE to "true" in defaultConfig of the mesh configuration',
       threats: ['pod/dns-capture-off'],
