@@ -12,13 +12,10 @@ import type { Facts } from './facts.ts'
  * Istio: istio-discovery chart, templates/service.yaml; files/injection-template.yaml (CA_ADDR).
  */
 export function controlPlaneOf(address: string, { mesh }: Pick<Facts, 'mesh'>): string | undefined {
-  const [host = '', port = ''] = address.split(':')
-  const [name = '', namespace, svc, ...domain] = host.split('.')
-  const isService = name === 'istiod' || name.startsWith('istiod-')
-  const isLocal = domain.length === 0 || domain.join('.') === mesh.clusterDomain
-  if (!isService || namespace !== mesh.rootNamespace || svc !== 'svc' || !isLocal || !/^\d+$/.test(port))
+  const match = /^istiod(?:-([a-z0-9][-a-z0-9]*))?\.([-a-z0-9]+)\.svc(?:\.([-.a-z0-9]+))?:\d+$/.exec(address)
+  if (match === null || match[2] !== mesh.rootNamespace || (match[3] ?? mesh.clusterDomain) !== mesh.clusterDomain)
     return undefined
-  return name === 'istiod' ? 'default' : name.slice('istiod-'.length)
+  return match[1] ?? 'default'
 }
 
 /** Returns true for the address of a control plane in the root namespace, of any revision. */

@@ -1,7 +1,7 @@
 import type { Path } from '../../core/path.ts'
 import type { Pod } from '../../core/pod.ts'
 import { show } from '../../core/text.ts'
-import { readMount } from '../../istio/injected.ts'
+import { isTemplateVolume, readMount } from '../../istio/injected.ts'
 import { field, isFields } from '../../istio/json.ts'
 import { judgeDiscovery } from './discovery.ts'
 import type { Judge } from './message.ts'
@@ -69,7 +69,9 @@ function judgeEntries(given: string, path: Path, { param, noun, keysOf, accepted
   for (const [index, entry] of entries) {
     const name = typeof entry === 'object' && Array.isArray(value) ? show(field(entry, 'name')) : index
     const keys = keysOf(entry)
-    if (keys.length > 0 && keys.every(key => accepted(tools).includes(key))) continue
+    const isAccepted = keys.length > 0 && keys.every(key => accepted(tools).includes(key))
+    // Of the template's own names none is accepted: such a volume would be in the place of the proxy's.
+    if (isAccepted && (noun === 'mount' || !isTemplateVolume(name))) continue
     const what = `${noun} "${name}"${keys.length === 0 ? '' : ` (${keys.join(', ')})`}`
     tools.report('user-volume', { path, value: name === '' ? given : name, slots: { what, param } })
   }

@@ -1,11 +1,13 @@
-import { podOf } from '../../core/pod.ts'
-import { defineRule } from '../../core/rule.ts'
+import { type Pod, podOf } from '../../core/pod.ts'
+import { defineRule, type Tools } from '../../core/rule.ts'
 import { mayDeviate } from '../../core/workload.ts'
-import { field, list, text } from '../../istio/json.ts'
+import { dig, field, isFields, list, text } from '../../istio/json.ts'
 import { applicationContainersOf } from '../../istio/privilege.ts'
 import { usesHostNetwork, workloadKinds } from '../../istio/workload.ts'
 
-type Message = 'proxy-volume'
+type Message = 'proxy-volume' | 'replaced-volume'
+
+type Judge = Tools<Message, Params>
 
 interface Params {
   readonly volumes: readonly string[]
@@ -58,6 +60,13 @@ export default defineRule<Message, Params>({
       fix: 'remove the mount, or give a volume of your own another name',
       threats: ['pod/injected-volume'],
     },
+    'replaced-volume': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: 'volume "{value}" of the author’s stays in the place of the proxy’s, which takes its identity from there',
+      fix: 'give the volume another name',
+      threats: ['pod/injected-volume', 'pod/user-volume'],
+    },
   },
   check(subject, tools) {
     // The status of a pod mounts nothing.
@@ -65,17 +74,41 @@ export default defineRule<Message, Params>({
     const pod = podOf(subject, tools)
     if (pod === undefined || usesHostNetwork(pod.template)) return
     if (mayDeviate(tools.facts.workloads.mayOptOut, subject.ref.namespace, pod)) return
-    for (const { list: of, index, container } of applicationContainersOf(pod.template)) {
-      for (const [i, mount] of list(field(container, 'volumeMounts')).entries()) {
-        const value = text(field(mount, 'name')) ?? ''
-        const what = volumes.get(value)
-        if (what === undefined || tools.params.volumes.includes(value)) continue
-        tools.report('proxy-volume', {
-          path: pod.at('spec', of, index, 'volumeMounts', i, 'name'),
-          value,
-          slots: { what },
-        })
-      }
-    }
+    judgeMounts(pod, tools)
+    judgeVolumes(pod, tools)
   },
 })
+
+function judgeMounts(pod: Pod, tools: Judge): void {
+  for (const { list: of, index, container } of applicationContainersOf(pod.template)) {
+    for (const [i, mount] of list(field(container, 'volumeMounts')).entries()) {
+      const value = text(field(mount, 'name')) ?? ''
+      const what = volumes.get(value)
+      if (what === undefined || tools.params.volumes.includes(value)) continue
+      tools.report('proxy-volume', {
+        path: pod.at('spec', of, index, 'volumeMounts', i, 'name'),
+        value,
+        slots: { what },
+      })
+    }
+  }
+}
+
+/**
+ * Volumes that the template writes as an `emptyDir` of nothing, which takes nothing away: a source of the author's stays. For
+ * the others two sources come together, and the API server refuses the pod.
+ */
+const replaceable: ReadonlySet<string> = new Set(['credential-socket', 'workload-certs', 'workload-socket'])
+
+/** Driver that shows a pod the socket of SPIRE, which Istio documents in the place of its own. */
+const spireDriver = 'csi.spiffe.io'
+
+function judgeVolumes(pod: Pod, tools: Judge): void {
+  for (const [i, volume] of list(dig(pod.template, 'spec', 'volumes')).entries()) {
+    const value = text(field(volume, 'name')) ?? ''
+    if (!replaceable.has(value) || !isFields(volume) || tools.params.volumes.includes(value)) continue
+    const isReplaced = Object.keys(volume).some(key => key !== 'name' && key !== 'emptyDir' && isFields(volume[key]))
+    if (!isReplaced || dig(volume, 'csi', 'driver') === spireDriver) continue
+    tools.report('replaced-volume', { path: pod.at('spec', 'volumes', i), value })
+  }
+}
