@@ -2,7 +2,7 @@ import type { Path } from '../../core/path.ts'
 import type { Pod } from '../../core/pod.ts'
 import { show } from '../../core/text.ts'
 import { isTemplateVolume, readMount } from '../../istio/injected.ts'
-import { field, isFields } from '../../istio/json.ts'
+import { type Fields, field, isFields } from '../../istio/json.ts'
 import { judgeDiscovery } from './discovery.ts'
 import type { Judge } from './message.ts'
 import { isHarmlessVariable, reportVariable } from './variable.ts'
@@ -40,39 +40,45 @@ interface Entries {
   readonly param: string
   /** What such an entry is, for people. */
   readonly noun: string
-  /** Returns what an entry is accepted by. */
-  keysOf(entry: unknown): readonly string[]
-  accepted(tools: Judge): readonly string[]
+  /** Returns what an entry is, for people. */
+  show(entry: unknown): string
+  isAccepted(name: string, entry: Fields, tools: Judge): boolean
 }
 
 const volumes: Entries = {
   param: 'params.volumeTypes',
   noun: 'volume',
-  keysOf: entry => (isFields(entry) ? Object.keys(entry).filter(key => key !== 'name') : []),
-  accepted: ({ params }) => params.volumeTypes,
+  show: entry => (isFields(entry) ? Object.keys(entry).join(', ') : ''),
+  isAccepted: (name, entry, { params }) => {
+    const types = Object.keys(entry)
+    // One of the template's own names would be in the place of the proxy's.
+    return types.length > 0 && types.every(type => params.volumeTypes.includes(type)) && !isTemplateVolume(name)
+  },
 }
+
+/** Fields of a mount beside its volume and path; in another case they would be read too, after these. */
+const mountFields: ReadonlySet<string> = new Set(['mountPath', 'readOnly', 'subPath'])
 
 const mounts: Entries = {
   param: 'params.mountPaths',
   noun: 'mount',
-  keysOf: entry => [readMount(entry).path],
-  accepted: ({ params }) => params.mountPaths,
+  show: entry => readMount(entry).path,
+  isAccepted: (_, entry, { params }) =>
+    params.mountPaths.includes(readMount(entry).path) && Object.keys(entry).every(key => mountFields.has(key)),
 }
 
 /**
- * Reports the volumes or mounts of an annotation that the policy does not accept: a map by name, or as some documents have it
- * a list. The injector refuses a pod of which it cannot read this.
+ * Reports the volumes or mounts of an annotation that the policy does not accept: a map by name. Of a list, as some documents
+ * have it, the injector makes names of its own, so that none is accepted; of what it cannot read it refuses the pod.
  */
-function judgeEntries(given: string, path: Path, { param, noun, keysOf, accepted }: Entries, tools: Judge): void {
+function judgeEntries(given: string, path: Path, { param, noun, ...of }: Entries, tools: Judge): void {
   const value = parse(given)
-  const entries = Array.isArray(value) || isFields(value) ? Object.entries(value) : [['', value] as const]
-  for (const [index, entry] of entries) {
-    const name = typeof entry === 'object' && Array.isArray(value) ? show(field(entry, 'name')) : index
-    const keys = keysOf(entry)
-    const isAccepted = keys.length > 0 && keys.every(key => accepted(tools).includes(key))
-    // Of the template's own names none is accepted: such a volume would be in the place of the proxy's.
-    if (isAccepted && (noun === 'mount' || !isTemplateVolume(name))) continue
-    const what = `${noun} "${name}"${keys.length === 0 ? '' : ` (${keys.join(', ')})`}`
+  const isMap = isFields(value)
+  const entries = isMap || Array.isArray(value) ? Object.entries(value) : [['', value] as const]
+  for (const [key, entry] of entries) {
+    if (isMap && isFields(entry) && of.isAccepted(key, entry, tools)) continue
+    const name = isMap || !isFields(entry) ? key : show(field(entry, 'name'))
+    const what = `${noun} "${name}" (${of.show(entry)})`
     tools.report('user-volume', { path, value: name === '' ? given : name, slots: { what, param } })
   }
 }

@@ -1,4 +1,5 @@
-import { field, list, text } from '../../istio/json.ts'
+import { show } from '../../core/text.ts'
+import { field, isFields, list, text } from '../../istio/json.ts'
 
 /** A network that a pod asks for. */
 export interface Network {
@@ -40,8 +41,14 @@ function ofJson(value: string, namespace: string): readonly Network[] {
   return [{ name: value, takesDefaultRoute: false }]
 }
 
+const keys: readonly string[] = ['name', 'namespace', 'default-route']
+
+/** Multus takes a key in any case, and of several the last: an entry with an odd one is no network that is accepted. */
 function ofEntry(entry: unknown, namespace: string): Network {
+  const odd = isFields(entry)
+    ? Object.keys(entry).find(key => !keys.includes(key) && keys.includes(key.toLowerCase()))
+    : undefined
   const own = text(field(entry, 'namespace')) || namespace
-  const name = `${own}/${text(field(entry, 'name')) ?? ''}`
+  const name = odd === undefined ? `${own}/${text(field(entry, 'name')) ?? ''}` : `${odd} ${show(field(entry, odd))}`
   return { name, takesDefaultRoute: list(field(entry, 'default-route')).length > 0 }
 }

@@ -4,8 +4,7 @@ import { show } from '../../core/text.ts'
 import { giveRanges, judgeUncaptured } from '../../core/uncaptured.ts'
 import { mayDeviate } from '../../core/workload.ts'
 import { nothing, parseAddress, rangesOf, union } from '../../istio/cidr.ts'
-import { readMount } from '../../istio/injected.ts'
-import { dig, field, list } from '../../istio/json.ts'
+import { dig, field, list, text } from '../../istio/json.ts'
 import { applicationContainersOf } from '../../istio/privilege.ts'
 import { usesHostNetwork, workloadKinds } from '../../istio/workload.ts'
 import { judgeAliases } from './alias.ts'
@@ -115,9 +114,19 @@ const nameFiles: ReadonlySet<string> = new Set(['/etc', '/etc/hosts', '/etc/nssw
 function judgeMounts(pod: Pod, tools: Judge): void {
   for (const { list: of, index, container } of applicationContainersOf(pod.template)) {
     for (const [i, mount] of list(field(container, 'volumeMounts')).entries()) {
-      const { path: value } = readMount(mount)
+      const value = cleanPath(text(field(mount, 'mountPath')) ?? '')
       if (!nameFiles.has(value)) continue
       tools.report('mounted-names', { path: pod.at('spec', of, index, 'volumeMounts', i, 'mountPath'), value })
     }
   }
+}
+
+/** Returns a path as the container runtime takes it: from the root, without dots and repeated slashes. */
+function cleanPath(path: string): string {
+  const names: string[] = []
+  for (const name of path.split('/')) {
+    if (name === '..') names.pop()
+    else if (name !== '' && name !== '.') names.push(name)
+  }
+  return `/${names.join('/')}`
 }
