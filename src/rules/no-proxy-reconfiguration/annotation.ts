@@ -3,6 +3,7 @@ import type { Pod } from '../../core/pod.ts'
 import { show } from '../../core/text.ts'
 import { isTemplateVolume, readMount } from '../../istio/injected.ts'
 import { type Fields, field, isFields } from '../../istio/json.ts'
+import { parseJsonText } from '../../istio/jsontext.ts'
 import { judgeDiscovery } from './discovery.ts'
 import type { Judge } from './message.ts'
 import { isHarmlessVariable, reportVariable } from './variable.ts'
@@ -72,7 +73,8 @@ const mounts: Entries = {
  * have it, the injector makes names of its own, so that none is accepted; of what it cannot read it refuses the pod.
  */
 function judgeEntries(given: string, path: Path, { param, noun, ...of }: Entries, tools: Judge): void {
-  const value = parse(given)
+  const read = parseJsonText(given)
+  const value = read.ok ? read.value : undefined
   const isMap = isFields(value)
   const entries = isMap || Array.isArray(value) ? Object.entries(value) : [['', value] as const]
   for (const [key, entry] of entries) {
@@ -85,19 +87,11 @@ function judgeEntries(given: string, path: Path, { param, noun, ...of }: Entries
 
 /** Datadog's own variables are for its tracer in the proxy; others would be variables of the proxy. */
 function judgeDatadog(given: string, path: Path, tools: Judge): void {
-  const value = parse(given)
-  if (!isFields(value)) return
-  for (const name of Object.keys(value)) {
-    const variable = field(value, name)
+  const read = parseJsonText(given)
+  if (!read.ok || !isFields(read.value)) return
+  for (const name of Object.keys(read.value)) {
+    const variable = field(read.value, name)
     if (!name.startsWith('DD_') && !isHarmlessVariable(name, variable, tools))
       reportVariable(name, variable, path, tools)
-  }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
   }
 }

@@ -1,5 +1,6 @@
 import { show } from '../../core/text.ts'
 import { field, isFields, list, text } from '../../istio/json.ts'
+import { parseJsonText } from '../../istio/jsontext.ts'
 
 /** A network that a pod asks for. */
 export interface Network {
@@ -32,12 +33,9 @@ export function readNetworks(given: string, namespace: string): readonly Network
 }
 
 function ofJson(value: string, namespace: string): readonly Network[] {
-  try {
-    const read: unknown = JSON.parse(value)
-    if (Array.isArray(read)) return read.map(item => ofEntry(item, namespace))
-  } catch {
-    // Multus refuses the pod, or reads it in a way of its own.
-  }
+  const read = parseJsonText(value)
+  if (read.ok && Array.isArray(read.value)) return read.value.map(item => ofEntry(item, namespace))
+  // Multus refuses the pod, or reads it in a way of its own.
   return [{ name: value, takesDefaultRoute: false }]
 }
 

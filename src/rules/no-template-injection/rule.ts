@@ -9,7 +9,8 @@ import {
 } from '../../core/proxysettings.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { show } from '../../core/text.ts'
-import { dig, field, isFields, list, text } from '../../istio/json.ts'
+import { dig, type Fields, field, isFields, list, text } from '../../istio/json.ts'
+import { parseJsonText } from '../../istio/jsontext.ts'
 import { applicationContainersOf } from '../../istio/privilege.ts'
 import { breakIn, breakInName, type Writing } from './text.ts'
 
@@ -96,25 +97,23 @@ function judgeAnnotations({ annotations, at }: Pod, tools: Judge): void {
   // Another image than one with a slash is not heeded.
   if (image?.includes('/')) judge(image, breakIn(image, 'double'), imageAnnotation, path(imageAnnotation), tools)
   for (const name of volumeAnnotations) {
-    for (const key of Object.keys(readMap(annotations.get(name)))) {
+    for (const key of Object.keys(readMap(name, annotations, path(name), tools))) {
       judge(key, breakIn(key, 'double'), `names in ${name}`, path(name), tools)
     }
   }
-  const variables = readMap(annotations.get(datadogAnnotation))
+  const variables = readMap(datadogAnnotation, annotations, path(datadogAnnotation), tools)
   for (const key of Object.keys(variables)) {
     judgeVariable(key, show(field(variables, key)), datadogAnnotation, path(datadogAnnotation), tools)
   }
 }
 
-/** Returns a JSON map; what is none has no entries: the injector refuses the pod. */
-function readMap(given: string | undefined): { readonly [key: string]: unknown } {
+/** Returns a JSON map; what is none has no entries, since the injector refuses the pod. With escapes that is not certain. */
+function readMap(name: string, annotations: Pod['annotations'], path: Path, tools: Judge): Fields {
+  const given = annotations.get(name)
   if (given === undefined) return {}
-  try {
-    const value: unknown = JSON.parse(given)
-    return isFields(value) ? value : {}
-  } catch {
-    return {}
-  }
+  const read = parseJsonText(given)
+  if (!read.ok && given.includes('\\u')) judge(given, 'what cannot be read', name, path, tools)
+  return read.ok && isFields(read.value) ? read.value : {}
 }
 
 function judgeVariable(name: string, value: string, of: string, path: Path, tools: Judge): void {
