@@ -1,13 +1,12 @@
 import type { Path } from '../../core/path.ts'
 import type { Pod } from '../../core/pod.ts'
-import { isAskedFor, proxyConfigAnnotation } from '../../core/proxysettings.ts'
+import { isAskedFor, proxyConfigAnnotation, proxyConfigOf } from '../../core/proxysettings.ts'
 import type { Subject, Tools } from '../../core/rule.ts'
 import { show } from '../../core/text.ts'
 import { few, giveRanges, judgeUncaptured } from '../../core/uncaptured.ts'
 import { type Capture, captureAnnotations, type IptablesRun, iptablesArguments } from '../../istio/capture.ts'
 import { complement, type Ranges } from '../../istio/cidr.ts'
 import { type Fields, field, isFields, list } from '../../istio/json.ts'
-import { readProxyConfig } from '../../istio/proxyconfig.ts'
 import { proxyIdsOf } from '../../istio/proxyuser.ts'
 import type { Result } from '../../istio/result.ts'
 import { annotationsOf, containersOf, environmentOf, initContainerName } from '../../istio/workload.ts'
@@ -164,9 +163,8 @@ function judgeMode(init: Init): void {
   tools.report('argument-mode', { path: init.at(modeFlag), value: 'TPROXY' })
 }
 
-function asksForTproxy({ annotations }: Pod): boolean {
-  const config = annotations.get('proxy.istio.io/config')
-  const read = config === undefined ? undefined : readProxyConfig(config)
+function asksForTproxy(pod: Pod): boolean {
+  const read = proxyConfigOf(pod)
   const setting = read?.ok ? read.value.find(({ path }) => path.join('.') === 'interceptionMode') : undefined
   return setting?.value === 'TPROXY'
 }
