@@ -5,15 +5,17 @@ import type { Inventory } from './inventory.ts'
 /** Name of the ConfigMap from which istio-cni reads what it is told. */
 const configName = 'istio-cni-config'
 
+/** Where istio-cni is installed besides the root namespace: by Helm for the nodes' own namespace, and by the Sail operator. */
+export const cniNamespaces: readonly string[] = ['kube-system', 'istio-cni']
+
 /**
- * Returns the namespaces whose pods istio-cni passes by: those of its ConfigMap in the root namespace or `kube-system`, else
- * those that the policy names; undefined where neither tells.
+ * Returns the namespaces whose pods istio-cni passes by: those of its ConfigMap, else those that the policy names; undefined where neither tells.
  *
  * Istio: istio-cni chart, templates/configmap-cni.yaml; cni/pkg/util/podutil.go (SplitExcludeNamespaces),
  * cni/pkg/plugin/plugin.go (doAddRun).
  */
 export function cniExcludedNamespaces(facts: Facts, inventory: Inventory): readonly string[] | undefined {
-  for (const namespace of [facts.mesh.rootNamespace, 'kube-system']) {
+  for (const namespace of [facts.mesh.rootNamespace, ...cniNamespaces]) {
     const configMap = inventory.find('ConfigMap', namespace, configName)
     const excluded = configMap && excludedIn(configMap)
     if (excluded !== undefined) return excluded

@@ -41,6 +41,8 @@ function placeOfName({ form, text }: Host, { facts, inventory }: Sources): Place
   if (form === 'label' || isClusterHost(text, facts.mesh.clusterDomain)) return 'accepted'
   const [service = '', namespace = '', ...more] = text.split('.')
   if (more.length > 0) return 'outside'
+  // No top-level domain is called like the namespace of the control plane.
+  if (namespace === facts.mesh.rootNamespace) return 'accepted'
   if (inventory.find('Service', namespace, service) !== undefined) return 'accepted'
   if (inventory.knows('Service')) return 'outside'
   return {

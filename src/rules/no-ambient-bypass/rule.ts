@@ -1,3 +1,4 @@
+import { cniNamespaces } from '../../core/cni.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { mayDeviate } from '../../core/workload.ts'
@@ -95,7 +96,7 @@ function isChangedByOthers({ kind, oldObject, requester }: Subject, value: strin
   if (before === undefined || requester === undefined) return false
   if (annotationsOf(before).get(redirectionAnnotation) === value) return false
   const { username } = requester
-  const isAgent = [facts.mesh.rootNamespace, 'kube-system'].some(
+  const isAgent = [facts.mesh.rootNamespace, ...cniNamespaces].some(
     namespace => username === `system:serviceaccount:${namespace}:istio-cni`,
   )
   return !isAgent && facts.identities.controllers?.(requester) !== true

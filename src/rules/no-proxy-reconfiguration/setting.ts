@@ -42,7 +42,6 @@ const harmless: ReadonlySet<string> = new Set([
   'tracing.maxPathTagLength',
   'tracing.openCensusAgent.context',
   'tracing.sampling',
-  'tracing.tlsSettings',
   'tracingServiceName',
 ])
 
@@ -65,6 +64,8 @@ const consequences: ReadonlyMap<string, string> = new Map([
   ['proxyBootstrapTemplatePath', 'a file takes the place of the bootstrap'],
   ['readinessProbe', 'the proxy runs commands, or connects, for its author'],
   ['runtimeValues', 'it switches parts of Envoy'],
+  // The template mounts a Secret of the pod's namespace there. Istio: files/injection-template.yaml (lightstep-certs).
+  ['tracing', 'it says at which path something is mounted into the proxy'],
 ])
 
 /** Judges the settings that an object holds in one place. */
@@ -83,8 +84,8 @@ function isHarmless({ path, value }: ProxySetting, of: HeldSettings['of'], tools
   // The image is of require-proxy-image, the mode of a pod of no-capture-bypass.
   if (top === 'image') return true
   if (top === 'interceptionMode') return of === 'pod' || show(value) !== 'NONE'
-  // Whoever runs the mesh chooses the parts of Envoy that its version needs.
-  if (top === 'runtimeValues' && of === 'mesh') return true
+  // Whoever runs the mesh chooses the parts of Envoy that its version needs, and where its tracer’s certificates are.
+  if (of === 'mesh' && (top === 'runtimeValues' || (top === 'tracing' && path[1] === 'tlsSettings'))) return true
   if (isEmpty(value)) return true
   let name = ''
   for (const segment of path) {
