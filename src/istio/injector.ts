@@ -24,6 +24,8 @@ export type InstallValues = {
   readonly proxyInitImage: InstallSetting<string> | undefined
   readonly hub: InstallSetting<string> | undefined
   readonly tag: InstallSetting<string> | undefined
+  /** Type of the images. */
+  readonly variant: InstallSetting<string> | undefined
   readonly cniEnabled: InstallSetting<boolean> | undefined
   /** Where proxies get their certificates, if not from the control plane. */
   readonly caAddress: InstallSetting<string> | undefined
@@ -149,6 +151,7 @@ export function readInstallValues(values: unknown): InstallValues {
     proxyInitImage: read(asText, ['global', 'proxy_init', 'image']),
     hub: read(asText, ['global', 'hub']),
     tag: read(asText, ['global', 'tag']),
+    variant: read(asText, ['global', 'variant'], proxy('variant')),
     caAddress: read(asText, ['global', 'caAddress']),
     cniEnabled: read(asBoolean, ['pilot', 'cni', 'enabled'], ['cni', 'enabled']),
     enableNamespacesByDefault: read(asBoolean, webhook('enableNamespacesByDefault')),

@@ -1,4 +1,5 @@
 import { injectionOf, installValues, servedRevisions, webhookKind } from '../../core/injector.ts'
+import { installations } from '../../core/installation.ts'
 import type { Path } from '../../core/path.ts'
 import type { Pod } from '../../core/pod.ts'
 import {
@@ -11,7 +12,8 @@ import {
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { show } from '../../core/text.ts'
 import { matchesImage, repositoryOf } from '../../istio/image.ts'
-import { installedImage } from '../../istio/injector.ts'
+import { installedImage, readInjectorConfigMap, readInstallValues } from '../../istio/injector.ts'
+import { dig } from '../../istio/json.ts'
 
 type Message = 'foreign-image' | 'image-type'
 
@@ -65,7 +67,10 @@ export default defineRule<Message, Params>({
   },
   check(subject, tools) {
     const pod = proxiedPodOf(subject, tools)
-    if (pod === undefined) return judgeSettings(settingsOfMany(subject, tools), tools)
+    if (pod === undefined) {
+      judgeSettings(settingsOfMany(subject, tools), tools)
+      return judgeVariant(subject, tools)
+    }
     judgeImage(subject, pod, tools)
     const type = pod.annotations.get(typeAnnotation)
     // The annotation of its own wins over the type in the proxy's configuration.
@@ -104,6 +109,26 @@ function judgeSettings(held: readonly HeldSettings[], tools: Judge): void {
     }
   }
 }
+
+/**
+ * The values of an installation choose a type for all proxies and their init containers; those of the injector stand as
+ * one text in its ConfigMap. Istio: pkg/kube/inject/inject.go (proxyImageURL).
+ */
+function judgeVariant({ kind, ref, object }: Subject, tools: Judge): void {
+  if (installations.includes(kind)) {
+    // istioctl lays the second over the first.
+    for (const root of ['values', 'unvalidatedValues']) {
+      const { variant } = readInstallValues(dig(object, 'spec', root))
+      if (variant?.value.ok) judgeType(variant.value.value, ['spec', root, ...variant.path], tools)
+    }
+  } else if (kind === 'ConfigMap' && ref.namespace === tools.facts.mesh.rootNamespace && injectorName.test(ref.name)) {
+    const { values } = readInjectorConfigMap(object)
+    const variant = values?.ok ? values.value.variant : undefined
+    if (variant?.value.ok) judgeType(variant.value.value, ['data', 'values'], tools)
+  }
+}
+
+const injectorName = /^istio-sidecar-injector(-|$)/
 
 /** An empty type takes the one of the installation. Istio: pkg/kube/inject/inject.go (updateImageTypeIfPresent). */
 function judgeType(given: unknown, path: Path, tools: Judge): void {
