@@ -65,7 +65,7 @@ const consequences: ReadonlyMap<string, string> = new Map([
   ['readinessProbe', 'the proxy runs commands, or connects, for its author'],
   ['runtimeValues', 'it switches parts of Envoy'],
   // The template mounts a Secret of the pod's namespace there. Istio: files/injection-template.yaml (lightstep-certs).
-  ['tracing', 'it says at which path something is mounted into the proxy'],
+  ['tracing.tlsSettings', 'it says at which path something is mounted into the proxy'],
 ])
 
 /** Judges the settings that an object holds in one place. */
@@ -105,7 +105,8 @@ function reportSetting(setting: ProxySetting, of: HeldSettings['of'], path: Held
   const [top = ''] = setting.path
   const name = setting.path.join('.')
   const whose = of === 'mesh' ? 'every proxy of the mesh' : 'the proxy'
-  const consequence = consequences.get(top) ?? 'what it does is not known'
+  const known = consequences.get(setting.path.slice(0, 2).join('.')) ?? consequences.get(top)
+  const consequence = known ?? 'what it does is not known'
   tools.report('proxy-setting', { path, value: `${name}: ${show(setting.value)}`, slots: { name, whose, consequence } })
 }
 
