@@ -1,4 +1,5 @@
 import type { Approval, ApprovedHosts, Facts, InternalHost } from '../core/facts.ts'
+import { covers } from '../istio/host.ts'
 
 /** Something that is said of a canonical host, maybe a wildcard. */
 interface OfHost {
@@ -10,7 +11,7 @@ type Bucket<T> = T | T[]
 
 /** Returns the index over approvals. */
 export function indexApprovals(approvals: readonly Approval[]): ApprovedHosts {
-  return { size: approvals.length, covering: coveringOf(approvals) }
+  return { size: approvals.length, covering: coveringOf(approvals), below: belowOf(approvals) }
 }
 
 /** Returns the index over internal hosts. */
@@ -42,6 +43,34 @@ function coveringOf<T extends OfHost>(entries: readonly T[]): (host: string) => 
     }
     return found
   }
+}
+
+/**
+ * Returns what finds the entries that a wildcard covers. Wildcards of a few labels are rare, so the index by ending is made
+ * when the first is asked for.
+ */
+function belowOf<T extends OfHost>(entries: readonly T[]): (wildcard: string) => readonly T[] {
+  let byEnding: Map<string, T[]> | undefined
+  return wildcard => {
+    byEnding ??= indexEndings(entries)
+    const dot = wildcard.indexOf('.')
+    const found = dot < 0 ? entries : (byEnding.get(wildcard.slice(dot + 1)) ?? [])
+    return found.filter(entry => covers(wildcard, entry.host))
+  }
+}
+
+/** Puts each entry under every ending of whole labels that its host has. */
+function indexEndings<T extends OfHost>(entries: readonly T[]): Map<string, T[]> {
+  const byEnding = new Map<string, T[]>()
+  for (const entry of entries) {
+    for (let dot = entry.host.indexOf('.'); dot >= 0; dot = entry.host.indexOf('.', dot + 1)) {
+      const ending = entry.host.slice(dot + 1)
+      const bucket = byEnding.get(ending)
+      if (bucket === undefined) byEnding.set(ending, [entry])
+      else bucket.push(entry)
+    }
+  }
+  return byEnding
 }
 
 function add<T>(index: Map<string, Bucket<T>>, key: string, entry: T): void {

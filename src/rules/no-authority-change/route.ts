@@ -1,0 +1,86 @@
+import { gatewayOfHost } from '../../core/gateway.ts'
+import { isApprovedFor, isInternalHost, outsideHost } from '../../core/outside.ts'
+import { formatPath } from '../../core/path.ts'
+import type { Subject } from '../../core/rule.ts'
+import { type Host, parseHost, registrableDomain } from '../../istio/host.ts'
+import { dig, list, text } from '../../istio/json.ts'
+import { resolveHost } from '../../istio/name.ts'
+import { splitPort } from '../../istio/origin.ts'
+import { bindsMesh, destinationHosts, isForMesh } from '../../istio/virtualservice.ts'
+import { type Change, changesOf } from './authority.ts'
+import type { Judge } from './rule.ts'
+
+/** What the places of one route are judged with. */
+interface Scene {
+  readonly subject: Subject
+  readonly tools: Judge
+  /** Hosts of the VirtualService, as far as they are such. */
+  readonly own: readonly string[]
+  /** Whether sidecars use the route, and not gateways alone. */
+  readonly isMesh: boolean
+  /** Whether the route leaves the mesh, or leads to what leaves it. */
+  readonly leaves: boolean
+}
+
+/** Judges each place of a VirtualService that changes the authority of requests. */
+export function judgeRoutes(subject: Subject, tools: Judge): void {
+  const own = list(dig(subject.object, 'spec', 'hosts')).flatMap(given => {
+    const host = typeof given === 'string' ? parseHost(given) : undefined
+    return host?.ok === true ? [host.value.text] : []
+  })
+  const mesh = bindsMesh(subject.object)
+  for (const [i, route] of list(dig(subject.object, 'spec', 'http')).entries()) {
+    let scene: Scene | undefined
+    for (const change of changesOf(route, ['spec', 'http', i])) {
+      if (change.value === undefined || change.value === null || change.value === '') continue
+      scene ??= { subject, tools, own, isMesh: mesh && isForMesh(route), leaves: leavesMesh(route, subject, tools) }
+      judgeChange(change, scene)
+    }
+  }
+}
+
+function judgeChange({ path, value, kind }: Change, scene: Scene): void {
+  const { subject, tools, isMesh, leaves } = scene
+  const given = text(value)
+  if (given === undefined) {
+    tools.malformed(path, 'must be a text')
+    return
+  }
+  if (kind !== 'splice' && isAllowed(given, kind, scene)) return
+  const isStrict = isMesh || (kind === 'rewrite' && leaves)
+  const message = kind === 'rewrite' ? 'rewrite-outside' : 'redirect-outside'
+  const whose = subject.namespaceClass === 'platform' ? '' : ` for namespace "${subject.ref.namespace}"`
+  const slots = { whose, field: formatPath(path) }
+  tools.report(isStrict ? message : `ingress-${message}`, { path, value: given, slots })
+}
+
+/** Whether an authority is one of the mesh, of the VirtualService itself, or approved. */
+function isAllowed(authority: string, kind: Change['kind'], scene: Scene): boolean {
+  const { subject, tools, isMesh, leaves } = scene
+  const parsed = parseHost(splitPort(authority).name)
+  // What is no host, such as a text that Envoy fills with a header of the request, may be any.
+  if (!parsed.ok) return false
+  const host = outsideHost(parsed.value, tools)
+  if (host === undefined || isApprovedFor(host, subject, tools) || isInternalHost(host, tools)) return true
+  return isOwn(parsed.value, scene, isMesh || (kind === 'rewrite' && leaves))
+}
+
+/**
+ * Whether the authority is the one that the route is for anyway. On ways that lead out it must be the only one, since a
+ * request for one host must not be made one for another; for callers from outside it may be any of the same owner.
+ */
+function isOwn({ text: host }: Host, { own }: Scene, leadsOut: boolean): boolean {
+  if (leadsOut) return own.length === 1 && own[0] === host
+  const domain = registrableDomain(host)
+  return own.some(name => name === host || (domain !== undefined && registrableDomain(name) === domain))
+}
+
+/** Whether a route leads to a host outside, or to an egress gateway, which goes by the authority. */
+function leavesMesh(route: unknown, subject: Subject, tools: Judge): boolean {
+  return destinationHosts(route).some(given => {
+    const full = resolveHost(given, subject.ref.namespace, tools.facts.mesh.clusterDomain)
+    if (gatewayOfHost(full, tools.facts) !== undefined) return true
+    const parsed = parseHost(given)
+    return parsed.ok && outsideHost(parsed.value, tools) !== undefined
+  })
+}
