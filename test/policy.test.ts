@@ -429,7 +429,7 @@ t.test('an approved wildcard covers every depth below, not itself, not look-alik
     ['*.org', []],
   ]
   for (const [wildcard, expected] of held) {
-    const found = new Set(below(wildcard).map(approval => approval.host))
+    const found = new Set([...below(wildcard)].map(approval => approval.host))
     t.strictSame([...found].sort(), expected, `below ${wildcard}: ${expected.join(', ') || 'none'}`)
   }
   const [approval] = approvedHosts.covering('x.a.com')

@@ -1,5 +1,5 @@
 import { isClusterHost, parseHost } from '../istio/host.ts'
-import { field, isFields, list, text } from '../istio/json.ts'
+import { type Fields, field, list, text } from '../istio/json.ts'
 import type { Facts, Provider } from './facts.ts'
 import type { Inventory } from './inventory.ts'
 import { meshConfigMaps, readMeshConfigMap } from './mesh.ts'
@@ -34,7 +34,9 @@ export function recipientsOf(name: string, facts: Facts, inventory: Inventory): 
   for (const configMap of meshConfigMaps(facts, inventory)) {
     const read = readMeshConfigMap(configMap)
     if (!read.ok) return []
-    const provider = list(read.value.fields.get('extensionProviders')).findLast(entry => field(entry, 'name') === name)
+    const provider = list(read.value.fields.get('extensionProviders')).findLast(
+      (entry): entry is Fields => field(entry, 'name') === name,
+    )
     const recipient = provider === undefined ? builtIn.get(name) : readRecipient(provider)
     if (recipient === undefined) return []
     found.push(recipient)
@@ -43,8 +45,7 @@ export function recipientsOf(name: string, facts: Facts, inventory: Inventory): 
   return known === undefined ? found : [known]
 }
 
-function readRecipient(provider: unknown): Recipient | undefined {
-  if (!isFields(provider)) return undefined
+function readRecipient(provider: Fields): Recipient | undefined {
   const kind = Object.keys(provider).find(key => key !== 'name')
   if (kind === undefined) return undefined
   if (local.has(kind)) return { where: 'proxy' }

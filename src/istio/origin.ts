@@ -42,8 +42,11 @@ export function parseOrigin(text: string): Result<Origin> {
  * there is none. An address of IPv6 loses its brackets.
  */
 export function splitPort(authority: string): { readonly name: string; readonly port: string | undefined } {
-  const bracketed = /^\[([^\]]*)\](?::([0-9]{1,5}))?$/.exec(authority)
-  if (bracketed !== null) return { name: bracketed[1] ?? '', port: bracketed[2] }
-  const plain = /^([^:]*):([0-9]{1,5})$/.exec(authority)
-  return plain === null ? { name: authority, port: undefined } : { name: plain[1] ?? '', port: plain[2] }
+  if (/^\[[^\]]*\](?::[0-9]{1,5})?$/.test(authority)) {
+    const end = authority.indexOf(']')
+    return { name: authority.slice(1, end), port: authority.slice(end + 2) || undefined }
+  }
+  if (!/^[^:]*:[0-9]{1,5}$/.test(authority)) return { name: authority, port: undefined }
+  const colon = authority.indexOf(':')
+  return { name: authority.slice(0, colon), port: authority.slice(colon + 1) }
 }

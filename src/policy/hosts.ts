@@ -46,31 +46,42 @@ function coveringOf<T extends OfHost>(entries: readonly T[]): (host: string) => 
 }
 
 /**
- * Returns what finds the entries that a wildcard covers. Wildcards of a few labels are rare, so the index by ending is made
- * when the first is asked for.
+ * Returns what finds the entries that a wildcard covers, which are those of one ending: read backwards and in order they
+ * stand side by side, so a look-up is one search. The order is made when the first is asked for, as wildcards are rare.
  */
-function belowOf<T extends OfHost>(entries: readonly T[]): (wildcard: string) => readonly T[] {
-  let byEnding: Map<string, T[]> | undefined
-  return wildcard => {
-    byEnding ??= indexEndings(entries)
-    const dot = wildcard.indexOf('.')
-    const found = dot < 0 ? entries : (byEnding.get(wildcard.slice(dot + 1)) ?? [])
-    return found.filter(entry => covers(wildcard, entry.host))
+function belowOf<T extends OfHost>(entries: readonly T[]): (wildcard: string) => Iterable<T> {
+  let ordered: readonly Backwards<T>[] | undefined
+  return function* (wildcard) {
+    ordered ??= entries
+      .map(entry => ({ entry, text: backwards(entry.host) }))
+      .sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0))
+    const ending = backwards(wildcard.slice(1))
+    for (let at = firstFrom(ending, ordered); ordered[at]?.text.startsWith(ending) === true; at++) {
+      const entry = ordered[at]?.entry
+      if (entry !== undefined && covers(wildcard, entry.host)) yield entry
+    }
   }
 }
 
-/** Puts each entry under every ending of whole labels that its host has. */
-function indexEndings<T extends OfHost>(entries: readonly T[]): Map<string, T[]> {
-  const byEnding = new Map<string, T[]>()
-  for (const entry of entries) {
-    for (let dot = entry.host.indexOf('.'); dot >= 0; dot = entry.host.indexOf('.', dot + 1)) {
-      const ending = entry.host.slice(dot + 1)
-      const bucket = byEnding.get(ending)
-      if (bucket === undefined) byEnding.set(ending, [entry])
-      else bucket.push(entry)
-    }
+/** An entry with its host read backwards. */
+interface Backwards<T> {
+  readonly entry: T
+  readonly text: string
+}
+
+function backwards(host: string): string {
+  return [...host].reverse().join('')
+}
+
+/** Returns the index of the first entry that does not come before a text. */
+function firstFrom(text: string, ordered: readonly Backwards<unknown>[]): number {
+  let low = 0
+  for (let high = ordered.length; low < high; ) {
+    const middle = (low + high) >> 1
+    if ((ordered[middle]?.text ?? '') < text) low = middle + 1
+    else high = middle
   }
-  return byEnding
+  return low
 }
 
 function add<T>(index: Map<string, Bucket<T>>, key: string, entry: T): void {

@@ -10,12 +10,31 @@ import { bindsMesh, destinationHosts, isForMesh } from '../../istio/virtualservi
 import { type Change, changesOf } from './authority.ts'
 import type { Judge } from './rule.ts'
 
+/** The hosts of a VirtualService, as far as they are such. */
+interface OwnHosts {
+  readonly names: ReadonlySet<string>
+  /** The domains that their owners registered. */
+  readonly domains: ReadonlySet<string>
+}
+
+function ownHosts(object: unknown): OwnHosts {
+  const names = new Set<string>()
+  const domains = new Set<string>()
+  for (const given of list(dig(object, 'spec', 'hosts'))) {
+    const host = typeof given === 'string' ? parseHost(given) : undefined
+    if (host?.ok !== true) continue
+    names.add(host.value.text)
+    const domain = registrableDomain(host.value.text)
+    if (domain !== undefined) domains.add(domain)
+  }
+  return { names, domains }
+}
+
 /** What the places of one route are judged with. */
 interface Scene {
   readonly subject: Subject
   readonly tools: Judge
-  /** Hosts of the VirtualService, as far as they are such. */
-  readonly own: readonly string[]
+  readonly own: OwnHosts
   /** Whether sidecars use the route, and not gateways alone. */
   readonly isMesh: boolean
   /** Whether the route leaves the mesh, or leads to what leaves it. */
@@ -24,15 +43,13 @@ interface Scene {
 
 /** Judges each place of a VirtualService that changes the authority of requests. */
 export function judgeRoutes(subject: Subject, tools: Judge): void {
-  const own = list(dig(subject.object, 'spec', 'hosts')).flatMap(given => {
-    const host = typeof given === 'string' ? parseHost(given) : undefined
-    return host?.ok === true ? [host.value.text] : []
-  })
+  let own: OwnHosts | undefined
   const mesh = bindsMesh(subject.object)
   for (const [i, route] of list(dig(subject.object, 'spec', 'http')).entries()) {
     let scene: Scene | undefined
     for (const change of changesOf(route, ['spec', 'http', i])) {
       if (change.value === undefined || change.value === null || change.value === '') continue
+      own ??= ownHosts(subject.object)
       scene ??= { subject, tools, own, isMesh: mesh && isForMesh(route), leaves: leavesMesh(route, subject, tools) }
       judgeChange(change, scene)
     }
@@ -70,9 +87,8 @@ function isAllowed(authority: string, kind: Change['kind'], scene: Scene): boole
  * request for one host must not be made one for another; for callers from outside it may be any of the same owner.
  */
 function isOwn({ text: host }: Host, { own }: Scene, leadsOut: boolean): boolean {
-  if (leadsOut) return own.length === 1 && own[0] === host
-  const domain = registrableDomain(host)
-  return own.some(name => name === host || (domain !== undefined && registrableDomain(name) === domain))
+  if (own.names.has(host)) return !leadsOut || own.names.size === 1
+  return !leadsOut && own.domains.has(registrableDomain(host) ?? '')
 }
 
 /** Whether a route leads to a host outside, or to an egress gateway, which goes by the authority. */

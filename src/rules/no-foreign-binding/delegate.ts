@@ -14,11 +14,14 @@ import type { Judge } from './rule.ts'
  */
 export function judgeDelegates(subject: Subject, tools: Judge): void {
   const own = subject.ref.namespace
+  let isOut: boolean | undefined
   for (const [i, route] of list(dig(subject.object, 'spec', 'http')).entries()) {
     const delegate = field(route, 'delegate')
     if (!isFields(delegate)) continue
     const foreign = text(field(delegate, 'namespace')) || own
-    if (foreign === own || !leadsOut(subject, tools)) continue
+    if (foreign === own) continue
+    isOut ??= leadsOut(subject, tools)
+    if (!isOut) return
     if (tools.facts.namespaces.classOf(foreign, namespaceLabels(tools.inventory, foreign)) === 'platform') continue
     const value = `${foreign}/${text(field(delegate, 'name')) ?? ''}`
     tools.report('foreign-delegate', {

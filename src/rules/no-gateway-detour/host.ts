@@ -1,4 +1,4 @@
-import { liveApprovals } from '../../core/clients.ts'
+import { approvedBelow, liveApprovals } from '../../core/clients.ts'
 import { gatewayPlace } from '../../core/gateway.ts'
 import type { Subject } from '../../core/rule.ts'
 import { dig, field, isFields, list } from '../../istio/json.ts'
@@ -31,8 +31,7 @@ function holdsAtHome({ object, ref }: Subject): boolean {
 function isApproved({ host, isWide, isOutside }: Destination, tools: Judge): boolean {
   if (!isOutside) return false
   if (liveApprovals(host, tools.facts, tools.now).length > 0) return true
-  const isLive = (expires: number | undefined): boolean => expires === undefined || tools.now < expires
-  return isWide && tools.facts.approvedHosts.below(host).some(approval => isLive(approval.expires))
+  return isWide && approvedBelow(host, tools.facts, tools.now) !== undefined
 }
 
 /** Settings that shape load and leave the way alone. */

@@ -1,4 +1,5 @@
 import type { EgressGateway } from '../../core/facts.ts'
+import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { parseGoBool } from '../../istio/injection.ts'
 import { dig, type Fields, field, list, text } from '../../istio/json.ts'
@@ -22,12 +23,11 @@ export function judgeAuthorization(subject: Subject, tools: Judge): void {
     return
   }
   if (actionOf(object) !== 'ALLOW') return
-  for (const [i, rule] of list(dig(object, 'spec', 'rules')).entries()) {
-    if (!isForEveryone(rule)) continue
-    const path = ['spec', 'rules', i]
-    const gateway = reachedGateway(path, subject, tools)
-    if (gateway !== undefined) tools.report('allows-everyone', { path, slots: { gateway: gateway.name } })
-  }
+  const rules = list(dig(object, 'spec', 'rules'))
+  const paths = [...rules.keys()].filter(i => isForEveryone(rules[i])).map((i): Path => ['spec', 'rules', i])
+  const gateway = paths[0] && reachedGateway(paths[0], subject, tools)
+  if (gateway === undefined) return
+  for (const path of paths) tools.report('allows-everyone', { path, slots: { gateway: gateway.name } })
 }
 
 /** A policy that forbids nothing leaves no hole, nor does one that allows where another still forbids the rest. */

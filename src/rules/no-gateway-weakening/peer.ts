@@ -10,10 +10,11 @@ const peerKind = 'PeerAuthentication.security.istio.io'
 /** Judges a PeerAuthentication, or that it goes. */
 export function judgePeer(subject: Subject, tools: Judge): void {
   if (subject.operation === 'DELETE') return judgeDeletion(subject, tools)
-  for (const { path, mode } of weakModes(subject.object)) {
-    const gateway = reachedGateway(path, subject, tools)
-    if (gateway === undefined || isOverruled(subject, gateway, tools)) continue
-    const { name, namespace } = gateway
+  const weak = [...weakModes(subject.object)]
+  const gateway = weak[0] && reachedGateway(weak[0].path, subject, tools)
+  if (gateway === undefined || isOverruled(subject, gateway, tools)) return
+  const { name, namespace } = gateway
+  for (const { path, mode } of weak) {
     const message = mode === 'PERMISSIVE' && isMeshWide(subject, tools) ? 'mesh-permissive' : 'plaintext'
     tools.report(message, { path, value: mode, slots: { mode, gateway: name, namespace } })
   }

@@ -38,6 +38,8 @@ function moduleName(url: string): string | undefined {
   const segments = name.split('/')
   if (segments.some((segment, i) => segment === '..' || segment === '.' || (segment === '' && i > 0))) return undefined
   const scheme = found[1]?.toLowerCase()
+  // A file needs its whole path: what stands before it is read as the name of a host.
+  if (scheme === 'file' && !name.startsWith('/')) return undefined
   // Before the host of a URL an @ ends credentials; in the name of an image it begins the digest.
   if (scheme?.startsWith('http') === true && segments[0]?.includes('@') === true) return undefined
   return name

@@ -1,4 +1,5 @@
-import { liveApprovals } from '../../core/clients.ts'
+import { approvedBelow, liveApprovals } from '../../core/clients.ts'
+import type { EgressGateway } from '../../core/facts.ts'
 import { gatewayHost, gatewayOfHost } from '../../core/gateway.ts'
 import type { Subject } from '../../core/rule.ts'
 import { parseHost } from '../../istio/host.ts'
@@ -9,7 +10,7 @@ import { readExportTo } from '../../istio/visibility.ts'
 import type { Judge } from './rule.ts'
 
 /** Judges for which approved hosts a tenant's VirtualService decides the way, other than to the egress gateway. */
-export function judgeRoutes(subject: Subject, tools: Judge): void {
+export function judgeRoutes(subject: Subject, gateway: EgressGateway, tools: Judge): void {
   if (subject.namespaceClass === 'platform' || !bindsMesh(subject.object)) return
   if (subject.namespaceClass === 'notGoverned' && isPrivate(subject)) return
   if (leadsToGateway(subject, tools)) return
@@ -20,7 +21,7 @@ export function judgeRoutes(subject: Subject, tools: Judge): void {
     const isExact = form === 'name'
     const member = approvedMember(host, isExact, tools)
     if (member === undefined) continue
-    const slots = { member, gateway: fullName(tools) }
+    const slots = { member, gateway: gatewayHost(gateway, tools.facts.mesh.clusterDomain) }
     tools.report(isExact ? 'route-override' : 'host-set', { path: ['spec', 'hosts', i], value: host, slots })
   }
 }
@@ -51,13 +52,5 @@ function leadsToGateway({ object, ref }: Subject, tools: Judge): boolean {
 function approvedMember(host: string, isExact: boolean, tools: Judge): string | undefined {
   if (liveApprovals(host, tools.facts, tools.now).length > 0) return host
   if (isExact || !host.startsWith('*')) return undefined
-  return tools.facts.approvedHosts
-    .below(host)
-    .find(approval => approval.expires === undefined || tools.now < approval.expires)?.host
-}
-
-function fullName(tools: Judge): string {
-  return (
-    (tools.facts.egressGateways ?? []).map(gateway => gatewayHost(gateway, tools.facts.mesh.clusterDomain))[0] ?? ''
-  )
+  return approvedBelow(host, tools.facts, tools.now)
 }

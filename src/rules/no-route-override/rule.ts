@@ -58,12 +58,12 @@ export default defineRule<Message, Record<never, never>>({
     },
   },
   check(subject, tools) {
-    const gateways = tools.facts.egressGateways
-    if (subject.subresource !== '' || gateways === undefined || gateways.length === 0) return
+    const gateway = tools.facts.egressGateways?.[0]
+    if (subject.subresource !== '' || gateway === undefined) return
     if (subject.kind === 'Sidecar.networking.istio.io') {
       if (requireLists(subject, tools, ['egress'])) judgeListeners(subject, tools)
     } else if (requireLists(subject, tools, ['hosts', 'gateways', 'exportTo', 'http', 'tls', 'tcp'])) {
-      judgeRoutes(subject, tools)
+      judgeRoutes(subject, gateway, tools)
     }
   },
 })

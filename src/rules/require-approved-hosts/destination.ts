@@ -65,7 +65,9 @@ function* destinationsOf(object: unknown): Generator<Destination> {
         if (shares.length > 1 && (field(share, 'weight') ?? 0) === 0) continue
         yield* destination([...at, 'route', j, 'destination', 'host'], dig(share, 'destination', 'host'), false)
       }
-      if (!isNothing(field(route, 'mirrorPercentage'), field(route, 'mirrorPercent'))) {
+      // The schema of the custom resource has both spellings of the older field.
+      const older = field(route, 'mirrorPercent') ?? field(route, 'mirror_percent')
+      if (!isNothing(field(route, 'mirrorPercentage'), older)) {
         yield* destination([...at, 'mirror', 'host'], dig(route, 'mirror', 'host'), true)
       }
       for (const [j, mirror] of list(field(route, 'mirrors')).entries()) {

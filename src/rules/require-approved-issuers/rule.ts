@@ -63,8 +63,11 @@ export default defineRule<Message, Record<never, never>>({
  *     (none)    (none) me@a.example       nobody
  */
 function judgeRule(rule: unknown, at: Path, subject: Subject, tools: Judge): void {
-  const uri = text(field(rule, 'jwksUri')) ?? ''
-  if (uri !== '') return judgeUrl(uri, [...at, 'jwksUri'], 'keys-not-approved', subject, tools)
+  // The schema of the custom resource has both spellings.
+  for (const key of ['jwksUri', 'jwks_uri'] as const) {
+    const uri = text(field(rule, key)) ?? ''
+    if (uri !== '') return judgeUrl(uri, [...at, key], 'keys-not-approved', subject, tools)
+  }
   const issuer = text(field(rule, 'issuer')) ?? ''
   if ((text(field(rule, 'jwks')) ?? '') !== '' || !/^https?:/i.test(issuer)) return
   judgeUrl(issuer, [...at, 'issuer'], 'issuer-not-approved', subject, tools)
