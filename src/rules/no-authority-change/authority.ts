@@ -44,6 +44,7 @@ function* ofHeaders(headers: unknown, at: Path): Generator<Change> {
 }
 
 function isAuthority(header: string): boolean {
-  const name = header.toLowerCase()
-  return name === 'host' || name === ':authority'
+  // Go folds "ſ" to "s" when it compares, as upper case does here and lower case does not.
+  const name = header.toUpperCase()
+  return name === 'HOST' || name === ':AUTHORITY'
 }

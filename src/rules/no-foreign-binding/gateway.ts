@@ -1,4 +1,5 @@
 import { egressGatewayOf } from '../../core/egressobjects.ts'
+import type { NamedGateways } from '../../core/facts.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { dig, field, list } from '../../istio/json.ts'
@@ -33,7 +34,7 @@ function judgeBinding(binding: Binding, subject: Subject, tools: Judge): void {
   const { path, entry, namespace, name } = binding
   const object = tools.inventory.find('Gateway.networking.istio.io', namespace, name)
   const configured = egressGatewayOf({ namespace, name, object }, tools)
-  if (configured === undefined) return judgeForeign(binding, subject, tools)
+  if (configured === undefined) return judgeOther(binding, object, subject, tools)
   // A Gateway of the own namespace that selects the egress gateway is refused itself (no-gateway-hijack).
   if (namespace === own || !admitsAll(object)) return
   const { gateway } = configured
@@ -46,6 +47,24 @@ function judgeBinding(binding: Binding, subject: Subject, tools: Judge): void {
   }
 }
 
+/**
+ * Judges a Gateway that is not known to configure an egress gateway. One beside an egress gateway may, where neither the
+ * inventory shows it nor the policy names those that do.
+ */
+function judgeOther(binding: Binding, object: unknown, subject: Subject, tools: Judge): void {
+  const { path, entry, namespace, name } = binding
+  const { ingressGateways, egressGateways = [] } = tools.facts
+  const beside = egressGateways.find(gateway => gateway.namespace === namespace && gateway.gateways.length === 0)
+  const isNamed = ingressGateways?.some(known => isAmong(known, namespace, name)) === true
+  if (object !== undefined || beside === undefined || isNamed) return judgeForeign(binding, subject, tools)
+  const fix = 'give the Gateway with --inventory, or name those for egress in spec.egressGateways[].gateways'
+  tools.notJudged(path, `whether "${entry}" configures egress gateway "${beside.name}"`, fix)
+}
+
+function isAmong(known: NamedGateways, namespace: string, name: string): boolean {
+  return known.namespace === namespace && (known.gateways.includes(name) || known.gateways.includes('*'))
+}
+
 function judgeForeign({ path, entry, namespace, name }: Binding, subject: Subject, tools: Judge): void {
   const own = subject.ref.namespace
   if (namespace === own || subject.namespaceClass === 'notGoverned') return
@@ -56,12 +75,7 @@ function judgeForeign({ path, entry, namespace, name }: Binding, subject: Subjec
     tools.notJudged(path, `whether "${entry}" configures an egress gateway`, fix)
     return
   }
-  const mayBind = ingressGateways.some(
-    known =>
-      known.namespace === namespace &&
-      (known.gateways.includes(name) || known.gateways.includes('*')) &&
-      known.serves(own),
-  )
+  const mayBind = ingressGateways.some(known => isAmong(known, namespace, name) && known.serves(own))
   if (!mayBind) tools.report('binds-foreign-gateway', { path, value: entry, slots: { own } })
 }
 

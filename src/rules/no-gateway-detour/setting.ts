@@ -68,17 +68,18 @@ function judgeTls({ path, policy }: Settings, { destination, subject, tools }: S
     const slots = { mode, gateway: gateway.name }
     tools.report('gateway-tls', { path: [...at, 'mode'], value: `${mode} for ${host}`, slots })
   }
-  if (!isOutside || (mode !== 'SIMPLE' && mode !== 'MUTUAL')) return
-  if (field(tls, 'insecureSkipVerify') === true) {
+  if (mode === 'DISABLE') return
+  const isUnverified = field(tls, 'insecureSkipVerify') === true
+  if (isUnverified && (isOutside || gateway !== undefined)) {
     tools.report('unverified', { path: [...at, 'insecureSkipVerify'], value: `true for ${host}`, slots: { host } })
   }
   const sni = text(field(tls, 'sni')) ?? ''
-  if (sni === '') return
+  if (sni === '' || !isOutside) return
   const place = { path: [...at, 'sni'], value: `${sni} for ${host}` }
   if (!isOwnName(sni, host) && !mayAsk(sni, subject, tools)) {
     const whose = subject.namespaceClass === 'platform' ? '' : ` for namespace "${subject.ref.namespace}"`
     tools.report('fronting', { ...place, slots: { host, sni, whose } })
-  } else if (list(field(tls, 'subjectAltNames')).length === 0 && field(tls, 'insecureSkipVerify') !== true) {
+  } else if (mode !== 'ISTIO_MUTUAL' && list(field(tls, 'subjectAltNames')).length === 0 && !isUnverified) {
     tools.report('name-unchecked', { ...place, slots: { host } })
   }
 }

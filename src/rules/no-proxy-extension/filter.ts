@@ -7,6 +7,11 @@ import { dig, stringMap, text } from '../../istio/json.ts'
 import { type Labels, mapSelects } from '../../istio/selector.ts'
 import type { Judge } from './rule.ts'
 
+const gatewayKind = 'Gateway.networking.istio.io'
+
+/** Label of the pods that istiod runs for a Gateway of the Gateway API. */
+const managedLabel = 'gateway.networking.k8s.io/gateway-name'
+
 /** Reports an object for what it is. Its digest is the value: another content is another breach. */
 export function reportCode(message: 'envoy-filter' | 'traffic-extension', subject: Subject, tools: Judge): void {
   const digest = specDigest(subject.object)
@@ -14,7 +19,9 @@ export function reportCode(message: 'envoy-filter' | 'traffic-extension', subjec
   const { namespace } = subject.ref
   const whose = namespace === tools.facts.mesh.rootNamespace ? 'the whole mesh' : `namespace "${namespace}"`
   const value = digest ?? ''
-  tools.report(message, { path: ['spec'], value, slots: { whose, digest: value } })
+  const isPlatform = message === 'envoy-filter' && subject.namespaceClass === 'platform'
+  const remedy = isPlatform ? 'have it select only gateways of spec.ingressGateways' : 'remove it'
+  tools.report(message, { path: ['spec'], value, slots: { whose, digest: value, remedy } })
 }
 
 /** Judges an EnvoyFilter: one of the platform for gateways alone that are no egress gateways is its own affair. */
@@ -54,15 +61,23 @@ function selects({ ref }: Subject, selector: Labels, tools: Judge): 'yes' | 'no'
     const isGatewaysOwn = ref.namespace !== mesh.rootNamespace && named.some(known => known.namespace === ref.namespace)
     return isGatewaysOwn ? 'yes' : 'no'
   }
+  const managed = selector.get(managedLabel)
+  if (managed !== undefined) return isForEgress(managed, tools) ? 'no' : 'yes'
   const namespaces = new Set([ref.namespace, mesh.rootNamespace, ...named.map(({ namespace }) => namespace)])
   for (const namespace of namespaces) {
-    for (const gateway of tools.inventory.list('Gateway.networking.istio.io', namespace)) {
+    for (const gateway of tools.inventory.list(gatewayKind, namespace)) {
       if (named.length > 0 && !isNamed(named, namespace, text(dig(gateway, 'metadata', 'name')))) continue
       const selected = stringMap(dig(gateway, 'spec', 'selector'))
       if (!selectsEveryProxy(selected) && mapSelects(selected, selector)) return 'yes'
     }
   }
-  return 'unknown'
+  return tools.inventory.knows(gatewayKind) ? 'no' : 'unknown'
+}
+
+/** Whether a Gateway of the Gateway API, of whatever namespace, is one by which traffic leaves. */
+function isForEgress(name: string, { facts }: Judge): boolean {
+  if ((facts.waypoints ?? []).some(waypoint => waypoint.name === name)) return true
+  return (facts.egressGateways ?? []).some(gateway => gateway.gatewayApi.includes(name))
 }
 
 function isNamed(named: readonly NamedGateways[], namespace: string, name: string | undefined): boolean {

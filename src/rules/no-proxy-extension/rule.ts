@@ -18,7 +18,13 @@ export default defineRule<Message, Record<never, never>>({
     'captured. Nothing else that is said about egress holds then. What such an object does cannot be read off it; so it is',
     'refused, and an exemption is bound to the digest of what was looked at. The platform may shape its other gateways.',
   ].join(' '),
-  judges: ['EnvoyFilter.networking.istio.io', 'TrafficExtension.extensions.istio.io', 'WasmPlugin.extensions.istio.io'],
+  judges: [
+    'EnvoyFilter.networking.istio.io',
+    'TrafficExtension.extensions.istio.io',
+    'WasmPlugin.extensions.istio.io',
+    // Whatever else comes to this group is code too.
+    '*.extensions.istio.io',
+  ],
   reads: [...gatewayWorkloads, 'Gateway.networking.istio.io'],
   facts: ['eastWestGateways', 'egressGateways', 'ingressGateways', 'mesh', 'wasmModules', 'waypoints'],
   operations: ['CREATE', 'UPDATE'],
@@ -31,7 +37,7 @@ export default defineRule<Message, Record<never, never>>({
       severity: 'critical',
       enforcementAction: 'deny',
       why: 'it can change everything about the proxies of {whose}, where their traffic goes included',
-      fix: 'remove it, or have it exempted (EgressExemptions, specDigest {digest})',
+      fix: '{remedy}, or have it exempted (EgressExemptions, specDigest {digest})',
       threats: ['ef/any'],
     },
     'traffic-extension': {
