@@ -2,7 +2,7 @@ import { gatewayOfHost } from '../../core/gateway.ts'
 import { isApprovedFor, isInternalHost, outsideHost } from '../../core/outside.ts'
 import { formatPath } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
-import { type Host, parseHost, registrableDomain } from '../../istio/host.ts'
+import { parseHost, registrableDomain } from '../../istio/host.ts'
 import { dig, list, text } from '../../istio/json.ts'
 import { resolveHost } from '../../istio/name.ts'
 import { splitPort } from '../../istio/origin.ts'
@@ -79,16 +79,22 @@ function isAllowed(authority: string, kind: Change['kind'], scene: Scene): boole
   if (!parsed.ok) return false
   const host = outsideHost(parsed.value, tools)
   if (host === undefined || isApprovedFor(host, subject, tools) || isInternalHost(host, tools)) return true
-  return isOwn(parsed.value, scene, isMesh || (kind === 'rewrite' && leaves))
+  if (kind === 'rewrite' && (isMesh || leaves)) return isOnlyHost(host, scene)
+  return isOwn(host, scene)
+}
+
+/** Whether the authority is the one that requests have anyway: none for one host may be made one for another. */
+function isOnlyHost(host: string, { own }: Scene): boolean {
+  return own.names.size === 1 && own.names.has(host)
 }
 
 /**
- * Whether the authority is the one that the route is for anyway. On ways that lead out it must be the only one, since a
- * request for one host must not be made one for another; for callers from outside it may be any of the same owner.
+ * Whether the authority belongs to whom the VirtualService belongs to. In the mesh it must be one of its hosts, and all of
+ * them one owner's; for callers from outside it may be any name of an owner.
  */
-function isOwn({ text: host }: Host, { own }: Scene, leadsOut: boolean): boolean {
-  if (own.names.has(host)) return !leadsOut || own.names.size === 1
-  return !leadsOut && own.domains.has(registrableDomain(host) ?? '')
+function isOwn(host: string, { own, isMesh }: Scene): boolean {
+  if (own.names.has(host)) return !isMesh || own.names.size === 1 || own.domains.size === 1
+  return !isMesh && own.domains.has(registrableDomain(host) ?? '')
 }
 
 /** Whether a route leads to a host outside, or to an egress gateway, which goes by the authority. */
