@@ -73,7 +73,7 @@ if (!baseline.ok) throw new Error('no policy is a policy')
 const policy: Policy = {
   name: 'acme',
   revision: '0123456789ab',
-  facts: { ...baseline.policy.facts, approvedHosts: { size: 3, covering: () => [] } },
+  facts: { ...baseline.policy.facts, approvedHosts: { size: 3, covering: () => [], below: () => [] } },
   rules: [],
   mutations: [],
   rulesFor: kind => (rule.judges.includes(kind) ? [chosen] : []),

@@ -245,6 +245,7 @@ t.test('problems: all of all files at once, each with its place, what and fix', 
       ],
       [
         'a.yaml:7:58 spec.exemptions[0].object.kind: no rule judges "Deploymet"; did you mean "Deployment"?',
+        'a.yaml:8:58 spec.exemptions[1].object.kind: "Service" is a kind of several groups, add group: "" or "serving.knative.dev"',
         'a.yaml:9:79 spec.exemptions[2].path: ".spec" is no path, write it as the finding shows it, like metadata.annotations["a.b/c"] or spec.hosts[0]',
         'a.yaml:10:6 spec.exemptions[3].name: another exemption is named "c" and differs, give it another name',
       ],
@@ -525,6 +526,20 @@ t.test('an approved wildcard covers every depth below, not itself, not look-alik
   for (const [host, expected] of rows) {
     const found = approvedHosts.covering(host).map(approval => approval.host)
     t.strictSame(found, expected, `${host}: ${expected.join(', ') || 'none'}`)
+  }
+  const below = approvedHosts.below
+  const held: readonly (readonly [string, readonly string[]])[] = [
+    ['*.a.com', ['*.a.com', '*.b.a.com', 'x.a.com']],
+    ['*.b.a.com', ['*.b.a.com']],
+    ['*.com', ['*.a.com', '*.b.a.com', 'a.com', 'x.a.com']],
+    ['*a.com', ['*.a.com', '*.b.a.com', 'a.com', 'x.a.com']],
+    ['*x.a.com', ['x.a.com']],
+    ['*', ['*.a.com', '*.b.a.com', 'a.com', 'x.a.com']],
+    ['*.org', []],
+  ]
+  for (const [wildcard, expected] of held) {
+    const found = new Set([...below(wildcard)].map(approval => approval.host))
+    t.strictSame([...found].sort(), expected, `below ${wildcard}: ${expected.join(', ') || 'none'}`)
   }
   const [approval] = approvedHosts.covering('x.a.com')
   t.strictSame(

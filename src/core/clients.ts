@@ -48,6 +48,14 @@ export function liveApprovals(host: string, facts: Facts, now: number): readonly
   return facts.approvedHosts.covering(host).filter(approval => approval.expires === undefined || now < approval.expires)
 }
 
+/** Returns an approved host that a canonical wildcard covers, as `*.com` covers `api.example.com`; undefined where none is. */
+export function approvedBelow(wildcard: string, facts: Facts, now: number): string | undefined {
+  for (const { host, expires } of facts.approvedHosts.below(wildcard)) {
+    if (expires === undefined || now < expires) return host
+  }
+  return undefined
+}
+
 /** Returns the clients for which no single approval both names them and fits: parts of two approvals never add up. */
 export function unserved(
   clients: Clients,

@@ -46,6 +46,8 @@ export interface ApprovedHosts {
   readonly size: number
   /** Returns the approvals whose host covers the canonical `host` (itself maybe a wildcard), the most specific first. */
   covering(host: string): readonly Approval[]
+  /** Returns the approvals that a canonical wildcard covers, as `*.com` covers `api.example.com`; in no order. */
+  below(wildcard: string): Iterable<Approval>
 }
 
 /** A workload that traffic must leave by. */

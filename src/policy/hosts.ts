@@ -1,4 +1,5 @@
 import type { Approval, ApprovedHosts, Facts, InternalHost } from '../core/facts.ts'
+import { covers } from '../istio/host.ts'
 
 /** Something that is said of a canonical host, maybe a wildcard. */
 interface OfHost {
@@ -10,7 +11,7 @@ type Bucket<T> = T | T[]
 
 /** Returns the index over approvals. */
 export function indexApprovals(approvals: readonly Approval[]): ApprovedHosts {
-  return { size: approvals.length, covering: coveringOf(approvals) }
+  return { size: approvals.length, covering: coveringOf(approvals), below: belowOf(approvals) }
 }
 
 /** Returns the index over internal hosts. */
@@ -42,6 +43,45 @@ function coveringOf<T extends OfHost>(entries: readonly T[]): (host: string) => 
     }
     return found
   }
+}
+
+/**
+ * Returns what finds the entries that a wildcard covers, which are those of one ending: read backwards and in order they
+ * stand side by side, so a look-up is one search. The order is made when the first is asked for, as wildcards are rare.
+ */
+function belowOf<T extends OfHost>(entries: readonly T[]): (wildcard: string) => Iterable<T> {
+  let ordered: readonly Backwards<T>[] | undefined
+  return function* (wildcard) {
+    ordered ??= entries
+      .map(entry => ({ entry, text: backwards(entry.host) }))
+      .sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0))
+    const ending = backwards(wildcard.slice(1))
+    for (let at = firstFrom(ending, ordered); ordered[at]?.text.startsWith(ending) === true; at++) {
+      const entry = ordered[at]?.entry
+      if (entry !== undefined && covers(wildcard, entry.host)) yield entry
+    }
+  }
+}
+
+/** An entry with its host read backwards. */
+interface Backwards<T> {
+  readonly entry: T
+  readonly text: string
+}
+
+function backwards(host: string): string {
+  return [...host].reverse().join('')
+}
+
+/** Returns the index of the first entry that does not come before a text. */
+function firstFrom(text: string, ordered: readonly Backwards<unknown>[]): number {
+  let low = 0
+  for (let high = ordered.length; low < high; ) {
+    const middle = (low + high) >> 1
+    if ((ordered[middle]?.text ?? '') < text) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 function add<T>(index: Map<string, Bucket<T>>, key: string, entry: T): void {

@@ -2,24 +2,34 @@
 import type { Rule } from '../core/rule.ts'
 import noAllowAny from './no-allow-any/rule.ts'
 import noAmbientBypass from './no-ambient-bypass/rule.ts'
+import noAuthorityChange from './no-authority-change/rule.ts'
 import noBindingMetadata from './no-binding-metadata/rule.ts'
 import noCaptureBypass from './no-capture-bypass/rule.ts'
 import noEscapePrivileges from './no-escape-privileges/rule.ts'
 import noFalseIdentity from './no-false-identity/rule.ts'
+import noForeignBinding from './no-foreign-binding/rule.ts'
 import noForgedInjection from './no-forged-injection/rule.ts'
 import noForwardProxy from './no-forward-proxy/rule.ts'
+import noGatewayDetour from './no-gateway-detour/rule.ts'
 import noGatewayHijack from './no-gateway-hijack/rule.ts'
 import noGatewayImpersonation from './no-gateway-impersonation/rule.ts'
+import noGatewayWeakening from './no-gateway-weakening/rule.ts'
 import noHostNetwork from './no-host-network/rule.ts'
+import noInternalAnnotation from './no-internal-annotation/rule.ts'
 import noNodeEgress from './no-node-egress/rule.ts'
+import noOpenGateway from './no-open-gateway/rule.ts'
 import noOpeningDelete from './no-opening-delete/rule.ts'
+import noProxyExtension from './no-proxy-extension/rule.ts'
 import noProxyReconfiguration from './no-proxy-reconfiguration/rule.ts'
 import noProxyShell from './no-proxy-shell/rule.ts'
 import noProxyUser from './no-proxy-user/rule.ts'
 import noProxyVolumes from './no-proxy-volumes/rule.ts'
+import noRouteOverride from './no-route-override/rule.ts'
 import noSecondNetwork from './no-second-network/rule.ts'
 import noTemplateInjection from './no-template-injection/rule.ts'
 import requireApprovedHosts from './require-approved-hosts/rule.ts'
+import requireApprovedIssuers from './require-approved-issuers/rule.ts'
+import requireApprovedProviders from './require-approved-providers/rule.ts'
 import requireCanonicalHosts from './require-canonical-hosts/rule.ts'
 import requireClusterNames from './require-cluster-names/rule.ts'
 import requireEarlyCapture from './require-early-capture/rule.ts'
@@ -29,29 +39,40 @@ import requireInjection from './require-injection/rule.ts'
 import requirePlatformWriter from './require-platform-writer/rule.ts'
 import requireProxyImage from './require-proxy-image/rule.ts'
 import requireStatedPrivileges from './require-stated-privileges/rule.ts'
+import requireVisibleRevision from './require-visible-revision/rule.ts'
 
 /** Every rule, in order of ids. */
 export const rules: readonly Rule[] = [
   noAllowAny,
   noAmbientBypass,
+  noAuthorityChange,
   noBindingMetadata,
   noCaptureBypass,
   noEscapePrivileges,
   noFalseIdentity,
+  noForeignBinding,
   noForgedInjection,
   noForwardProxy,
+  noGatewayDetour,
   noGatewayHijack,
   noGatewayImpersonation,
+  noGatewayWeakening,
   noHostNetwork,
+  noInternalAnnotation,
   noNodeEgress,
+  noOpenGateway,
   noOpeningDelete,
+  noProxyExtension,
   noProxyReconfiguration,
   noProxyShell,
   noProxyUser,
   noProxyVolumes,
+  noRouteOverride,
   noSecondNetwork,
   noTemplateInjection,
   requireApprovedHosts,
+  requireApprovedIssuers,
+  requireApprovedProviders,
   requireCanonicalHosts,
   requireClusterNames,
   requireEarlyCapture,
@@ -61,4 +82,5 @@ export const rules: readonly Rule[] = [
   requirePlatformWriter,
   requireProxyImage,
   requireStatedPrivileges,
+  requireVisibleRevision,
 ]

@@ -137,6 +137,10 @@ warned  ServiceEntry shop/httpbin  (examples/ways-out/2-approved-host-direct.yam
     fix: see to its routes: this version does not trace them
     require-approved-hosts, counted as warn
 warned  VirtualService shop/httpbin  (examples/ways-out/2-direct-timeout.yaml:4)
+  11:5 spec.hosts[0]
+    warning: this route for "httpbin.org" comes before the platform’s, and does not lead to the egress gateway
+    fix: have the platform set it on the route through the gateway, or route to istio-egressgateway.istio-egress.svc.cluster.local
+    no-route-override, critical, https://sallyport.dev/rules#no-route-override
   17:9 spec.http[0].route[0].destination.host
     not judged: whether this route lets traffic to "httpbin.org" pass by the egress gateway
     fix: see to its legs: this version does not trace routes
@@ -202,12 +206,20 @@ refused  Gateway.networking.istio.io default/httpbin-door  (examples/ways-out/4-
     the selector matches the pods of egress gateway "main", so its servers would be added there
     fix: define the Gateway in namespace istio-egress, where the platform does, or select a gateway of your own
     no-gateway-hijack, critical, https://sallyport.dev/rules#no-gateway-hijack
-passes  DestinationRule default/gateway-for-httpbin  (examples/ways-out/4-default-http.yaml:19)
+refused  DestinationRule default/gateway-for-httpbin  (examples/ways-out/4-default-http.yaml:19)
+  25:3 spec.host
+    for this namespace it takes the place of the platform’s rule for egress gateway "main"
+    fix: define the rule in the namespace of the egress gateway (istio-egress), or name only hosts of your own
+    no-gateway-detour, critical, https://sallyport.dev/rules#no-gateway-detour
 refused  VirtualService default/httpbin-by-gateway  (examples/ways-out/4-default-http.yaml:29)
   55:9 spec.http[1].route[0].destination.host
     traffic would be sent to "httpbin.org", a host that is not approved for namespace "default"
     fix: define the route in the namespace of the egress gateway (istio-egress), or have the host approved for "default" (ApprovedHosts)
     require-approved-hosts, critical, https://sallyport.dev/rules#require-approved-hosts
+  36:5 spec.hosts[0]
+    warning: this route for "httpbin.org" comes before the platform’s, and does not lead to the egress gateway
+    fix: have the platform set it on the route through the gateway, or route to istio-egressgateway.istio-egress.svc.cluster.local
+    no-route-override, critical, https://sallyport.dev/rules#no-route-override
 refused  ServiceEntry default/httpbin  (examples/ways-out/4-default-http.yaml:59)
   66:5 spec.hosts[0]
     host "httpbin.org" is approved for "shop", not for namespace "default"
@@ -218,19 +230,27 @@ refused  Gateway.networking.istio.io default/stripe-door  (examples/ways-out/4-d
     the selector matches the pods of egress gateway "main", so its servers would be added there
     fix: define the Gateway in namespace istio-egress, where the platform does, or select a gateway of your own
     no-gateway-hijack, critical, https://sallyport.dev/rules#no-gateway-hijack
-passes  DestinationRule default/gateway-for-stripe  (examples/ways-out/4-default-tls.yaml:22)
+refused  DestinationRule default/gateway-for-stripe  (examples/ways-out/4-default-tls.yaml:22)
+  28:3 spec.host
+    for this namespace it takes the place of the platform’s rule for egress gateway "main"
+    fix: define the rule in the namespace of the egress gateway (istio-egress), or name only hosts of your own
+    no-gateway-detour, critical, https://sallyport.dev/rules#no-gateway-detour
 refused  VirtualService default/stripe-by-gateway  (examples/ways-out/4-default-tls.yaml:32)
   60:9 spec.tls[1].route[0].destination.host
     traffic would be sent to "api.stripe.com", a host that is not approved for namespace "default"
     fix: define the route in the namespace of the egress gateway (istio-egress), or have the host approved for "default" (ApprovedHosts)
     require-approved-hosts, critical, https://sallyport.dev/rules#require-approved-hosts
+  39:5 spec.hosts[0]
+    warning: this route for "api.stripe.com" comes before the platform’s, and does not lead to the egress gateway
+    fix: have the platform set it on the route through the gateway, or route to istio-egressgateway.istio-egress.svc.cluster.local
+    no-route-override, critical, https://sallyport.dev/rules#no-route-override
 refused  ServiceEntry default/stripe  (examples/ways-out/4-default-tls.yaml:64)
   71:5 spec.hosts[0]
     host "api.stripe.com" is approved for "payments" and "shop", not for namespace "default"
     fix: define the host in the namespace of the egress gateway (istio-egress), or have it approved for "default" (ApprovedHosts)
     require-approved-hosts, critical, https://sallyport.dev/rules#require-approved-hosts
 
-20 objects: 16 refused, 2 warned, 2 pass
+20 objects: 18 refused, 2 warned, 0 pass
 
 `
 

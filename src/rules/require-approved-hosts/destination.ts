@@ -1,13 +1,13 @@
 import { liveApprovals } from '../../core/clients.ts'
 import { gatewayPlace } from '../../core/gateway.ts'
+import { isApprovedFor, isInternalEntry, outsideHost } from '../../core/outside.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { requireLists } from '../../core/shape.ts'
-import { type Host, isClusterHost, parseHost } from '../../istio/host.ts'
-import { dig, type Fields, field, list } from '../../istio/json.ts'
+import { parseHost } from '../../istio/host.ts'
+import { dig, field, list } from '../../istio/json.ts'
 import { bad } from '../../istio/result.ts'
 import { quote } from '../../istio/text.ts'
-import { isInside } from './entry.ts'
 import type { Judge } from './rule.ts'
 
 /** One place in a VirtualService that sends traffic to a host. */
@@ -31,7 +31,7 @@ export function judgeDestinations(subject: Subject, tools: Judge): void {
     }
     const host = outsideHost(parsed.value, tools)
     if (host === undefined) continue
-    if (isApproved(host, subject, tools)) {
+    if (isApprovedFor(host, subject, tools)) {
       if (routed.has(host)) continue
       routed.add(host)
       const unknown = `whether this route lets traffic to "${host}" pass by the egress gateway`
@@ -65,7 +65,9 @@ function* destinationsOf(object: unknown): Generator<Destination> {
         if (shares.length > 1 && (field(share, 'weight') ?? 0) === 0) continue
         yield* destination([...at, 'route', j, 'destination', 'host'], dig(share, 'destination', 'host'), false)
       }
-      if (!isNothing(field(route, 'mirrorPercentage'), field(route, 'mirrorPercent'))) {
+      // The schema of the custom resource has both spellings of the older field.
+      const older = field(route, 'mirrorPercent') ?? field(route, 'mirror_percent')
+      if (!isNothing(field(route, 'mirrorPercentage'), older)) {
         yield* destination([...at, 'mirror', 'host'], dig(route, 'mirror', 'host'), true)
       }
       for (const [j, mirror] of list(field(route, 'mirrors')).entries()) {
@@ -84,40 +86,4 @@ function isNothing(percentage: unknown, older: unknown): boolean {
 
 function* destination(path: Path, host: unknown, mirror: boolean): Generator<Destination> {
   if (host !== undefined && host !== null) yield { path, host, mirror }
-}
-
-/**
- * Returns the canonical host where a destination is outside the mesh, else undefined: a name without a dot is a Service of
- * the object's namespace, one below the cluster domain a Service, and `name.namespace` of a known Service a slip that
- * leads nowhere.
- */
-function outsideHost({ text: host, form }: Host, tools: Judge): string | undefined {
-  if (form === 'label' || isClusterHost(host, tools.facts.mesh.clusterDomain)) return undefined
-  const [name = '', namespace = '', ...rest] = host.split('.')
-  if (rest.length === 0 && tools.inventory.find('Service', namespace, name) !== undefined) return undefined
-  return host
-}
-
-/** Hosts of the mesh's own machines, by the list of all ServiceEntries, the same while nothing changes. */
-const internalHosts = new WeakMap<readonly Fields[], ReadonlySet<unknown>>()
-
-/** Returns true where an entry of the mesh's own machines gives the host. */
-function isInternalEntry(host: string, tools: Judge): boolean {
-  const entries = tools.inventory.list('ServiceEntry.networking.istio.io')
-  const known = internalHosts.get(entries)
-  if (known !== undefined) return known.has(host)
-  const hosts = new Set<unknown>()
-  for (const entry of entries) {
-    const spec = field(entry, 'spec')
-    if (isInside(spec)) for (const name of list(field(spec, 'hosts'))) hosts.add(name)
-  }
-  internalHosts.set(entries, hosts)
-  return hosts.has(host)
-}
-
-/** A platform's route may serve any namespace: its entry says which, and is judged for that. */
-function isApproved(host: string, subject: Subject, tools: Judge): boolean {
-  return liveApprovals(host, tools.facts, tools.now).some(
-    approval => subject.namespaceClass === 'platform' || approval.allows(subject.ref.namespace),
-  )
 }

@@ -1,12 +1,13 @@
 import { type Clients, clientsOf, isOutsidePolicy, liveApprovals, serves, unserved } from '../../core/clients.ts'
 import type { Approval, PortFact } from '../../core/facts.ts'
 import { gatewayNamespaces, gatewayOfHost, gatewayPlace } from '../../core/gateway.ts'
+import { isInside } from '../../core/outside.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { requireFewCombinations, requireLists } from '../../core/shape.ts'
 import { enumerate } from '../../core/text.ts'
 import { type HostForm, isClusterHost, parseHost } from '../../istio/host.ts'
-import { dig, field, isFields, list, text } from '../../istio/json.ts'
+import { dig, field, list, text } from '../../istio/json.ts'
 import { portNumber } from '../../istio/port.ts'
 import { type Protocol, parseProtocol, protocolClass } from '../../istio/protocol.ts'
 import { bad } from '../../istio/result.ts'
@@ -57,15 +58,6 @@ export function judgeEntry(subject: Subject, tools: Judge): void {
       if (subject.namespaceClass !== 'platform') tools.report('cluster-host', { path, value: host })
     } else if (!inside) judgeHost({ subject, tools, path, host, form, clients, ports, spec })
   }
-}
-
-/**
- * Returns true for an entry inside the mesh that says itself where its workloads are; require-honest-endpoints judges
- * whether that is true. One that leaves it to DNS is like any other.
- */
-export function isInside(spec: unknown): boolean {
-  const placed = list(field(spec, 'endpoints')).length > 0 || isFields(field(spec, 'workloadSelector'))
-  return field(spec, 'location') === 'MESH_INTERNAL' && placed
 }
 
 function readPorts(spec: unknown, tools: Judge): readonly EntryPort[] {

@@ -6,6 +6,9 @@ const istioKinds = ['ServiceEntry', 'VirtualService', 'DestinationRule', 'Gatewa
   kind => `${kind}.networking.istio.io`,
 )
 
+/** Kinds that say who may use the egress gateway, and as whom. */
+const accessKinds = ['AuthorizationPolicy.security.istio.io', 'PeerAuthentication.security.istio.io']
+
 export default defineRule<'not-platform', Record<never, never>>({
   id: 'require-platform-writer',
   summary: 'Require that only the platform writes what steers the mesh in platform namespaces',
@@ -14,7 +17,7 @@ export default defineRule<'not-platform', Record<never, never>>({
     'namespace, the routes and policies of the egress gateway. Namespace permissions are easily given too widely; this',
     'rule looks at who asks. It is judged only where somebody asks: not in a scan, and in `check` only with `--as`.',
   ].join(' '),
-  judges: [...istioKinds, 'NetworkPolicy.networking.k8s.io', 'ConfigMap'],
+  judges: [...istioKinds, ...accessKinds, 'NetworkPolicy.networking.k8s.io', 'ConfigMap'],
   reads: [],
   facts: ['identities', 'mesh'],
   operations: ['CREATE', 'UPDATE', 'DELETE'],
@@ -28,7 +31,7 @@ export default defineRule<'not-platform', Record<never, never>>({
       enforcementAction: 'deny',
       why: '"{value}" is not of the platform, to which namespace "{namespace}" belongs',
       fix: 'have the platform apply it, or add the user or a group to spec.identities.platform',
-      threats: ['sidecar/root-namespace', 'injector/config', 'mesh/mesh-networks'],
+      threats: ['sidecar/root-namespace', 'injector/config', 'mesh/mesh-networks', 'ap/egress-weaken', 'dr/delete'],
     },
   },
   check(subject, tools) {

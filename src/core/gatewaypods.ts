@@ -1,0 +1,89 @@
+import { dig, type Fields, stringMap } from '../istio/json.ts'
+import { type Labels, mapSelects } from '../istio/selector.ts'
+import { labelsOf, podTemplateOf } from '../istio/workload.ts'
+import type { EgressGateway } from './facts.ts'
+import type { Inventory } from './inventory.ts'
+import type { Kind } from './kind.ts'
+
+/** Kinds whose pods may be those of a gateway. */
+export const gatewayWorkloads: readonly Kind[] = ['Deployment.apps', 'DaemonSet.apps', 'StatefulSet.apps', 'Pod']
+
+/** Labels that Istio gives to proxies whatever they are, so that a selector of them tells no gateway from another. */
+const everyProxy: ReadonlySet<string> = new Set([
+  'istio.io/rev',
+  'security.istio.io/tlsMode',
+  'service.istio.io/canonical-revision',
+  'sidecar.istio.io/inject',
+  'topology.istio.io/cluster',
+  'topology.istio.io/network',
+  'topology.istio.io/subzone',
+  'topology.kubernetes.io/region',
+  'topology.kubernetes.io/zone',
+])
+
+/** Labels that only the running pod bears: what its template shows is not the whole truth about them. */
+const addedLater: ReadonlySet<string> = new Set(['pod-template-hash', 'service.istio.io/canonical-name'])
+
+/** Whether a selector selects the pods of a gateway; unknown where no workload shows a label that it asks for. */
+export type Selection = 'yes' | 'no' | 'unknown'
+
+/** Returns true for a selector that tells no gateway from another: an empty one, or one of labels that every proxy bears. */
+export function selectsEveryProxy(selector: Labels): boolean {
+  for (const key of selector.keys()) if (!everyProxy.has(key)) return false
+  return true
+}
+
+/**
+ * Returns whether a selector matches the pods of a gateway: by the labels that the policy states, and by all the labels
+ * that its workloads in the inventory give their pods. A label that contradicts a stated one settles it.
+ */
+export function selectsGateway(selector: Labels, gateway: EgressGateway, inventory: Inventory): Selection {
+  const telling = new Map([...selector].filter(([key]) => !everyProxy.has(key)))
+  if (mapSelects(telling, gateway.podLabels)) return 'yes'
+  for (const [key, value] of telling) {
+    const stated = gateway.podLabels.get(key)
+    if (stated !== undefined && stated !== value) return 'no'
+  }
+  const answers = workloadsOf(gateway, inventory).map(({ labels, isPod }) => compare(telling, labels, isPod))
+  if (answers.includes('yes')) return 'yes'
+  return answers.length === 0 || answers.includes('unknown') ? 'unknown' : 'no'
+}
+
+/**
+ * Returns whether an Istio Gateway configures an egress gateway, wherever it stands: none without a selector applies to
+ * one gateway alone. As istio.io/istio `pilot/pkg/model/push_context.go`, `mergeGateways`.
+ */
+export function configuresGateway(object: unknown, gateway: EgressGateway, inventory: Inventory): Selection {
+  return selectsGateway(stringMap(dig(object, 'spec', 'selector')), gateway, inventory)
+}
+
+function compare(selector: Labels, labels: Labels, isPod: boolean): Selection {
+  const missing = [...selector].filter(([key, value]) => labels.get(key) !== value).map(([key]) => key)
+  if (missing.length === 0) return 'yes'
+  return !isPod && missing.every(key => addedLater.has(key) && !labels.has(key)) ? 'unknown' : 'no'
+}
+
+interface Workload {
+  readonly labels: Labels
+  readonly isPod: boolean
+}
+
+/** Labels of the pods of a namespace's objects, by their list, the same while nothing changes. */
+const labelsByList = new WeakMap<readonly Fields[], readonly Workload[]>()
+
+function workloadsOf(gateway: EgressGateway, inventory: Inventory): readonly Workload[] {
+  return gatewayWorkloads
+    .flatMap(kind => labelled(kind, inventory.list(kind, gateway.namespace)))
+    .filter(({ labels }) => mapSelects(gateway.podLabels, labels))
+}
+
+function labelled(kind: Kind, objects: readonly Fields[]): readonly Workload[] {
+  const known = labelsByList.get(objects)
+  if (known !== undefined) return known
+  const workloads = objects.map(object => ({
+    labels: labelsOf(podTemplateOf(kind, object)?.template),
+    isPod: kind === 'Pod',
+  }))
+  labelsByList.set(objects, workloads)
+  return workloads
+}
