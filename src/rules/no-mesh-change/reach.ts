@@ -1,6 +1,7 @@
+import { refOf } from '../../core/kind.ts'
 import { isDiscovered } from '../../istio/discovery.ts'
 import { entryVisibility } from '../../istio/entryvisibility.ts'
-import { dig, field, stringMap, text } from '../../istio/json.ts'
+import { dig, field, stringMap } from '../../istio/json.ts'
 import type { MeshConfig } from '../../istio/meshconfig.ts'
 import type { Labels } from '../../istio/selector.ts'
 import { readExportTo } from '../../istio/visibility.ts'
@@ -40,7 +41,7 @@ interface Known {
 
 function namespacesOf({ inventory }: Judge): readonly Known[] {
   return inventory.list('Namespace').map(object => ({
-    name: text(dig(object, 'metadata', 'name')) ?? '',
+    name: refOf(object).name,
     labels: stringMap(dig(object, 'metadata', 'labels')),
   }))
 }

@@ -5,7 +5,7 @@ import { dig, type Fields, field, list, text } from '../../istio/json.ts'
 import type { Judge } from './rule.ts'
 
 /** Kinds of what is lent that traffic is not sent to. */
-const credentials: ReadonlySet<string> = new Set(['Secret', 'ConfigMap', 'ClusterTrustBundle'])
+const credentials: ReadonlySet<unknown> = new Set(['Secret', 'ConfigMap', 'ClusterTrustBundle'])
 
 /**
  * Judges a ReferenceGrant: what it lends is the namespace's own, so only in the namespace of an egress gateway, or where
@@ -16,7 +16,7 @@ const credentials: ReadonlySet<string> = new Set(['Secret', 'ConfigMap', 'Cluste
 export function judgeGrant(subject: Subject, tools: Judge): void {
   const { namespace } = subject.ref
   const spec = field(subject.object, 'spec')
-  const lent = list(field(spec, 'to')).filter(to => !credentials.has(text(field(to, 'kind')) ?? ''))
+  const lent = list(field(spec, 'to')).filter(to => !credentials.has(field(to, 'kind')))
   if (lent.length === 0) return
   const isEgress = gatewayNamespaces(tools.facts).includes(namespace)
   const outside = isEgress ? undefined : outsideOf(lent, namespace, tools)

@@ -145,7 +145,7 @@ function judgeClass(serves: ClassServes, subject: Subject, tools: Judge): void {
   const { namespace, name } = subject.ref
   const { facts } = tools
   const path = ['spec', 'gatewayClassName']
-  const value = text(dig(subject.object, ...path)) ?? ''
+  const value = String(dig(subject.object, ...path))
   const place = { path, value, slots: { namespace } }
   const isNamed = (list: typeof facts.ingressGateways): boolean =>
     list?.some(entry => entry.namespace === namespace && ['*', name].some(one => entry.gateways.includes(one))) === true

@@ -1,13 +1,14 @@
 import { clientsOf } from '../../core/clients.ts'
 import type { Facts } from '../../core/facts.ts'
-import { type Inventory, namespaceLabels } from '../../core/inventory.ts'
+import type { Inventory } from '../../core/inventory.ts'
+import { refOf } from '../../core/kind.ts'
 import { meshConfigMaps, readMeshConfigMap } from '../../core/mesh.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { isInternalEntry } from '../../core/standing.ts'
 import { entryVisibility } from '../../istio/entryvisibility.ts'
 import { dataplaneModeLabel } from '../../istio/injection.ts'
-import { dig, type Fields, field, list, stringMap, text } from '../../istio/json.ts'
+import { dig, type Fields, field, list, text } from '../../istio/json.ts'
 import type { Labels } from '../../istio/selector.ts'
 import {
   canaryLabel,
@@ -21,17 +22,19 @@ import { canaryPath, giveGateways, judgeCanary } from './place.ts'
 import type { Judge } from './rule.ts'
 import { findWaypoint, isListed, knownWaypoints } from './waypoint.ts'
 
+const none: Labels = new Map()
+
 /** Judges by which waypoint a ServiceEntry's traffic leaves ambient namespaces, where there are any. */
 export function judgeEntry(subject: Subject, tools: Judge): void {
   if (isInternalEntry(subject.object)) return
   const ambient = ambientNamespaces(tools)
   const inAmbient = subject.namespaceLabels?.get(dataplaneModeLabel) === 'ambient'
-  if (ambient.length === 0 && !inAmbient) return
+  if (!inAmbient && !ambient.some(one => isGoverned(one, tools))) return
   judgeExport(subject, ambient, tools)
   const { namespace } = subject.ref
   const own = labelsOf(subject.object)
   const isOwn = own.has(useWaypointLabel)
-  const inherited: Labels = isOwn ? new Map() : (subject.namespaceLabels ?? new Map())
+  const inherited: Labels = isOwn ? none : (subject.namespaceLabels ?? none)
   const chosen = chosenWaypoint(isOwn ? own : inherited, namespace)
   const path: Path = isOwn ? ['metadata', 'labels', useWaypointLabel] : ['metadata']
   if (chosen === undefined || (chosen === 'none' && !isOwn)) return judgeNone(subject, path, tools)
@@ -101,38 +104,45 @@ function judgeShape(subject: Subject, tools: Judge): void {
   }
 }
 
-/** Ambient governed namespaces by the list of all Namespaces, the same while nothing changes, and by the facts. */
-const known = new WeakMap<readonly Fields[], WeakMap<Facts, readonly string[]>>()
-
-function ambientNamespaces({ facts, inventory }: Judge): readonly string[] {
-  const all = inventory.list('Namespace')
-  const before = known.get(all)?.get(facts)
-  if (before !== undefined) return before
-  const names = all.flatMap(namespace => {
-    const name = text(dig(namespace, 'metadata', 'name')) ?? ''
-    const labels = stringMap(dig(namespace, 'metadata', 'labels'))
-    const isAmbient = labels.get(dataplaneModeLabel) === 'ambient'
-    return isAmbient && facts.namespaces.classOf(name, labels) === 'governed' ? [name] : []
-  })
-  known.set(all, (known.get(all) ?? new WeakMap()).set(facts, names))
-  return names
+/** A namespace in ambient mode. */
+interface Ambient {
+  readonly name: string
+  readonly labels: Labels
 }
 
-function judgeExport(subject: Subject, ambient: readonly string[], tools: Judge): void {
+/** Namespaces in ambient mode by the list of all Namespaces, the same while nothing changes. */
+const known = new WeakMap<readonly Fields[], readonly Ambient[]>()
+
+function ambientNamespaces({ inventory }: Judge): readonly Ambient[] {
+  const all = inventory.list('Namespace')
+  const before = known.get(all)
+  if (before !== undefined) return before
+  const ambient = all
+    .map(namespace => ({ name: refOf(namespace).name, labels: labelsOf(namespace) }))
+    .filter(({ labels }) => labels.get(dataplaneModeLabel) === 'ambient')
+  known.set(all, ambient)
+  return ambient
+}
+
+const isGoverned = ({ name, labels }: Ambient, { facts }: Judge): boolean =>
+  facts.namespaces.classOf(name, labels) === 'governed'
+
+function judgeExport(subject: Subject, ambient: readonly Ambient[], tools: Judge): void {
   const { facts, inventory } = tools
   const exportTo = list(dig(subject.object, 'spec', 'exportTo'))
   if (exportTo.length === 0) return
   const clients = clientsOf(subject, facts, inventory)
-  if (clients.all || isHidden(subject, facts, inventory)) return
-  const namespace = ambient.find(name => !clients.governed.includes(name))
-  if (namespace === undefined) return
-  tools.report('export-ignored', { path: ['spec', 'exportTo'], slots: { namespace } })
+  if (clients.all) return
+  const seen = new Set(clients.governed)
+  const unseen = ambient.find(namespace => !seen.has(namespace.name) && isGoverned(namespace, tools))
+  if (unseen === undefined || isHidden(subject, facts, inventory)) return
+  tools.report('export-ignored', { path: ['spec', 'exportTo'], slots: { namespace: unseen.name } })
 }
 
 /** Whether every mesh configuration keeps entries of the namespace inside it, which ambient mode does heed. */
 function isHidden(subject: Subject, facts: Facts, inventory: Inventory): boolean {
   const configs = meshConfigMaps(facts, inventory)
-  const labels = namespaceLabels(inventory, subject.ref.namespace) ?? new Map()
+  const labels = subject.namespaceLabels ?? none
   return (
     configs.length > 0 &&
     configs.every(configMap => {

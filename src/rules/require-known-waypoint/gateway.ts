@@ -1,6 +1,6 @@
 import { classServes, gatewayClassKind, gatewayServes } from '../../core/gatewayapi.ts'
 import type { Subject } from '../../core/rule.ts'
-import { dig, text } from '../../istio/json.ts'
+import { dig } from '../../istio/json.ts'
 import { takesServices, waypointFor, waypointForLabel } from '../../istio/waypoint.ts'
 import { labelsOf } from '../../istio/workload.ts'
 import type { Judge } from './rule.ts'
@@ -17,7 +17,7 @@ export function judgeGateway(subject: Subject, tools: Judge): void {
     return
   }
   if (gatewayServes(subject.object, tools.inventory) === 'other') return
-  const className = text(dig(subject.object, 'spec', 'gatewayClassName')) ?? ''
+  const className = String(dig(subject.object, 'spec', 'gatewayClassName'))
   const value = waypointFor(subject.object, tools.inventory.find(gatewayClassKind, '', className))
   if (takesServices(value)) return
   const at = labelsOf(subject.object).has(waypointForLabel) ? path : ['metadata']

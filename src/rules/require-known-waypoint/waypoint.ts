@@ -2,7 +2,7 @@ import { gatewayClassKind, gatewayServes } from '../../core/gatewayapi.ts'
 import { namespaceLabels } from '../../core/inventory.ts'
 import { enumerate } from '../../core/text.ts'
 import { gatewayApiKind } from '../../istio/gatewayapi.ts'
-import { dig, text } from '../../istio/json.ts'
+import { dig } from '../../istio/json.ts'
 import { allowsAttachment, takesServices, type WaypointRef, waypointFor } from '../../istio/waypoint.ts'
 import type { Judge } from './rule.ts'
 
@@ -22,7 +22,7 @@ export function findWaypoint({ namespace, name }: WaypointRef, client: string, {
   const gateway = inventory.find(gatewayApiKind, namespace, name)
   if (gateway === undefined) return { is: inventory.knows(gatewayApiKind) ? 'missing' : 'unknown' }
   if (gatewayServes(gateway, inventory) === 'other') return { is: 'fit' }
-  const className = text(dig(gateway, 'spec', 'gatewayClassName')) ?? ''
+  const className = String(dig(gateway, 'spec', 'gatewayClassName'))
   const takes = waypointFor(gateway, inventory.find(gatewayClassKind, '', className))
   if (!takesServices(takes)) {
     return { is: 'unfit', problem: `is for "${takes}" only`, remedy: 'the label istio.io/waypoint-for' }
