@@ -9,50 +9,48 @@ import { quote } from '../../istio/text.ts'
 import type { Judge } from './message.ts'
 import type { Attached } from './parent.ts'
 
+/** A route that is judged, with what it is attached to. */
+export interface Route {
+  readonly subject: Subject
+  readonly attached: Attached
+  readonly tools: Judge
+}
+
 /**
  * Judges where a route sends requests and copies of them. Returns the rules of which something leads to the egress gateway
  * or outside, by their index: there the host that is asked for decides where traffic goes in the end.
  */
-export function judgeBackends(subject: Subject, attached: Attached, tools: Judge): ReadonlySet<number> {
+export function judgeBackends(route: Route): ReadonlySet<number> {
+  const { subject, tools } = route
   const leaving = new Set<number>()
-  const said = new Set<string>()
+  const approved = new Map<string, Path>()
   for (const target of targetsOf(subject.object, subject.ref.namespace)) {
-    const host = hostOf(target, attached, tools)
-    if (host === undefined) continue
+    const given = hostOf(target, route)
+    if (given === undefined) continue
     const path: Path = [...target.path, 'name']
-    const parsed = parseHost(host)
+    const parsed = parseHost(given)
     if (!parsed.ok) {
-      tools.malformed(path, `host ${quote(host)} ${parsed.why}`)
+      tools.malformed(path, `host ${quote(given)} ${parsed.why}`)
       continue
     }
-    if (judgeHost(target, path, parsed.value, said, subject, attached, tools)) leaving.add(target.rule)
+    const standing = standingOf(parsed.value, subject, tools)
+    const host = parsed.value.text
+    if (standing !== 'inside' || gatewayOfHost(host, tools.facts) !== undefined) leaving.add(target.rule)
+    if (standing === 'foreign') reportForeign(target, parsed.value, route)
+    if (standing === 'approved' && !approved.has(host)) approved.set(host, path)
   }
+  if (!route.attached.egress) for (const [host, path] of approved) sayUntraced(host, path, tools)
   return leaving
 }
 
-/** Returns true where the host is outside, or the egress gateway. */
-function judgeHost(
-  target: Target,
-  path: Path,
-  host: Host,
-  said: Set<string>,
-  subject: Subject,
-  attached: Attached,
-  tools: Judge,
-): boolean {
-  const standing = standingOf(host, subject, tools)
-  const value = host.text
-  if (standing === 'inside') return gatewayOfHost(value, tools.facts) !== undefined
-  if (standing === 'foreign') {
-    const slots = { whose: whoseOf(subject) }
-    if (target.use === 'mirror') tools.report('direct-mirror', { path, value, slots })
-    else tools.report('direct-backend', { path, value, slots })
-  } else if (attached.mesh && !said.has(value)) {
-    said.add(value)
-    const unknown = `whether this route lets traffic to "${value}" pass by the egress gateway`
-    tools.notJudged(path, unknown, 'see to its legs: this version does not trace routes')
-  }
-  return true
+function reportForeign(target: Target, { text: value }: Host, { subject, tools }: Route): void {
+  const message = target.use === 'mirror' ? 'direct-mirror' : 'direct-backend'
+  tools.report(message, { path: [...target.path, 'name'], value, slots: { whose: whoseOf(subject) } })
+}
+
+function sayUntraced(host: string, path: Path, tools: Judge): void {
+  const unknown = `whether this route lets traffic to "${host}" pass by the egress gateway`
+  tools.notJudged(path, unknown, 'see to its legs: this version does not trace routes')
 }
 
 /** Returns how a message says for whom something is not approved. */
@@ -61,17 +59,19 @@ export function whoseOf(subject: Subject): string {
 }
 
 /**
- * Returns the host outside the namespace's own that a target means; undefined where it is a Service of the cluster, or of
- * a kind that cannot be judged, which is said. A Service of type ExternalName is another name for a host.
+ * Returns the host that a target leads to; undefined where it is a Service of the cluster, or of a kind that cannot be
+ * judged, which is said. A Service of type ExternalName is another name for a host, whichever way it is named.
  */
-function hostOf(target: Target, attached: Attached, tools: Judge): string | undefined {
+function hostOf(target: Target, { attached, tools }: Route): string | undefined {
   const { ref } = target
   if (ref.kind === 'Service') return aliasOf(ref, tools)
-  if (ref.kind === hostnameKind) return ref.name
+  if (ref.kind === hostnameKind) {
+    const service = serviceOf(ref.name, tools)
+    return service === undefined ? ref.name : (aliasOf(service, tools) ?? ref.name)
+  }
   if (tools.params.backendKinds.includes(ref.kind)) return undefined
-  const path: Path = [...target.path, 'kind']
   if (attached.unknown === undefined) {
-    tools.report('unknown-backend', { path, value: ref.kind })
+    tools.report('unknown-backend', { path: [...target.path, 'kind'], value: ref.kind })
     return undefined
   }
   const unknown = `whether Istio serves the Gateway of a route with a backend of kind "${ref.kind}"`
@@ -79,7 +79,15 @@ function hostOf(target: Target, attached: Attached, tools: Judge): string | unde
   return undefined
 }
 
-function aliasOf({ namespace, name }: Reference, { facts, inventory }: Judge): string | undefined {
+/** Returns the Service that a host is the full name of. */
+function serviceOf(host: string, { facts }: Judge): Omit<Reference, 'kind'> | undefined {
+  const zone = `.svc.${facts.mesh.clusterDomain}`
+  if (!host.endsWith(zone)) return undefined
+  const [name = '', namespace, ...rest] = host.slice(0, -zone.length).split('.')
+  return namespace === undefined || rest.length > 0 ? undefined : { namespace, name }
+}
+
+function aliasOf({ namespace, name }: Omit<Reference, 'kind'>, { facts, inventory }: Judge): string | undefined {
   const egress = facts.egressGateways?.find(gateway => gateway.namespace === namespace && gateway.service === name)
   if (egress !== undefined) return gatewayHost(egress, facts.mesh.clusterDomain)
   const service = inventory.find('Service', namespace, name)

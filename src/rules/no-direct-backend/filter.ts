@@ -4,25 +4,25 @@ import { standingOf } from '../../core/standing.ts'
 import { filtersOf, readReference } from '../../istio/gatewayapi.ts'
 import { parseHost, registrableDomain } from '../../istio/host.ts'
 import { dig, field, isFields, list, text } from '../../istio/json.ts'
-import { whoseOf } from './backend.ts'
+import { type Route, whoseOf } from './backend.ts'
 import type { Judge } from './message.ts'
-import type { Attached } from './parent.ts'
 
 /** Judges what the filters of a route do with requests; `leaving` are the rules of which something leaves the mesh. */
-export function judgeFilters(subject: Subject, attached: Attached, leaving: ReadonlySet<number>, tools: Judge): void {
+export function judgeFilters(route: Route, leaving: ReadonlySet<number>): void {
+  const { subject, attached, tools } = route
   for (const { path, filter, rule } of filtersOf(subject.object)) {
-    judgeRedirect(filter, path, subject, attached, tools)
+    judgeRedirect(filter, path, route)
     const message = attached.mesh || leaving.has(rule) ? 'rewritten-host' : 'ingress-rewrite'
     for (const rewrite of rewritesOf(filter)) {
       const value = foreignHost(rewrite.host, subject, tools)
       if (value === undefined) continue
       tools.report(message, { path: [...path, ...rewrite.path], value, slots: { whose: whoseOf(subject) } })
     }
-    judgeExtension(filter, path, attached, tools)
+    judgeExtension(filter, path, route)
   }
 }
 
-function judgeRedirect(filter: unknown, path: Path, subject: Subject, attached: Attached, tools: Judge): void {
+function judgeRedirect(filter: unknown, path: Path, { subject, attached, tools }: Route): void {
   const given = text(dig(filter, 'requestRedirect', 'hostname'))
   const value = given === undefined ? undefined : foreignHost(given, subject, tools)
   if (value === undefined) return
@@ -60,7 +60,7 @@ function foreignHost(given: string, subject: Subject, tools: Judge): string | un
   return standingOf(parsed.value, subject, tools) === 'foreign' ? parsed.value.text : undefined
 }
 
-function judgeExtension(filter: unknown, path: Path, attached: Attached, tools: Judge): void {
+function judgeExtension(filter: unknown, path: Path, { attached, tools }: Route): void {
   const given = field(filter, 'extensionRef')
   if (!isFields(given)) return
   const { kind } = readReference(given, { kind: '', namespace: '' })

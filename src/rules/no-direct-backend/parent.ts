@@ -13,6 +13,8 @@ import type { Judge } from './message.ts'
 export interface Attached {
   /** Whether it routes what clients in the mesh send, besides what comes in at Gateways. */
   readonly mesh: boolean
+  /** Whether the egress gateway is all that it is attached to: what it lets out has come that way. */
+  readonly egress: boolean
   /** The first parent of which it is not known whether Istio serves it; undefined where one is certain. */
   readonly unknown: Path | undefined
 }
@@ -23,6 +25,7 @@ export interface Attached {
  */
 export function judgeParents(subject: Subject, tools: Judge): Attached | undefined {
   let mesh = false
+  let egress = true
   let certain = false
   let unknown: Path | undefined
   for (const parent of parentsOf(subject.object, subject.ref.namespace)) {
@@ -34,13 +37,15 @@ export function judgeParents(subject: Subject, tools: Judge): Attached | undefin
     }
     const serves = judgeGateway(parent, subject, tools)
     if (serves === 'unknown') unknown ??= parent.path
-    certain ||= serves === 'istio'
+    certain ||= serves === 'istio' || serves === 'egress'
+    egress &&= serves === 'egress' || serves === 'other'
   }
-  if (mesh || certain) return { mesh, unknown: undefined }
-  return unknown === undefined ? undefined : { mesh, unknown }
+  egress &&= !mesh
+  if (mesh || certain) return { mesh, egress, unknown: undefined }
+  return unknown === undefined ? undefined : { mesh, egress, unknown }
 }
 
-function judgeGateway(parent: Parent, subject: Subject, tools: Judge): 'istio' | 'other' | 'unknown' {
+function judgeGateway(parent: Parent, subject: Subject, tools: Judge): 'istio' | 'egress' | 'other' | 'unknown' {
   const { facts, inventory } = tools
   const ref = gatewayBehind(parent.ref, inventory)
   if (ref === undefined) return parent.ref.kind.includes('ListenerSet.') ? 'unknown' : 'other'
@@ -51,7 +56,7 @@ function judgeGateway(parent: Parent, subject: Subject, tools: Judge): 'istio' |
       const slots = { gateway: egress.name, owner: egress.namespace }
       tools.report('egress-parent', { path: [...parent.path, 'name'], value: `${ref.namespace}/${ref.name}`, slots })
     }
-    return 'istio'
+    return 'egress'
   }
   const serves = gatewayServes(gateway, inventory)
   return serves === 'other' || serves === 'unknown' ? serves : 'istio'

@@ -54,6 +54,7 @@ export default defineRule<Message, Params>({
       tools.report('udp-route', { path: ['spec', 'rules'] })
       return
     }
-    judgeFilters(subject, attached, judgeBackends(subject, attached, tools), tools)
+    const route = { subject, attached, tools }
+    judgeFilters(route, judgeBackends(route))
   },
 })

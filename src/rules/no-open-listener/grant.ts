@@ -1,4 +1,5 @@
 import { gatewayNamespaces } from '../../core/gateway.ts'
+import { refOf } from '../../core/kind.ts'
 import type { Subject } from '../../core/rule.ts'
 import { isClusterHost } from '../../istio/host.ts'
 import { dig, type Fields, field, list, text } from '../../istio/json.ts'
@@ -30,32 +31,31 @@ export function judgeGrant(subject: Subject, tools: Judge): void {
   }
 }
 
-/** Services that are other names for hosts outside, by the list of a namespace's Services. */
+/** Services that are other names for hosts, by the list of a namespace's Services, the same while nothing changes. */
 const known = new WeakMap<readonly Fields[], ReadonlyMap<string, string>>()
 
-function aliasesOf(namespace: string, { facts, inventory }: Judge): ReadonlyMap<string, string> {
-  const services = inventory.list('Service', namespace)
+function aliasesOf(services: readonly Fields[]): ReadonlyMap<string, string> {
   const before = known.get(services)
   if (before !== undefined) return before
   const aliases = new Map<string, string>()
   for (const service of services) {
-    const host =
-      dig(service, 'spec', 'type') === 'ExternalName' ? text(dig(service, 'spec', 'externalName')) : undefined
-    const name = text(dig(service, 'metadata', 'name'))
-    if (host === undefined || name === undefined || isClusterHost(host, facts.mesh.clusterDomain)) continue
-    aliases.set(name, host)
+    if (dig(service, 'spec', 'type') !== 'ExternalName') continue
+    aliases.set(refOf(service).name, String(dig(service, 'spec', 'externalName')))
   }
   known.set(services, aliases)
   return aliases
 }
 
-function outsideOf(lent: readonly unknown[], namespace: string, tools: Judge): string | undefined {
-  const aliases = aliasesOf(namespace, tools)
+/** Returns the first way out that is lent: without a name all Services of the namespace are. */
+function outsideOf(lent: readonly unknown[], namespace: string, { facts, inventory }: Judge): string | undefined {
+  const aliases = aliasesOf(inventory.list('Service', namespace))
   for (const to of lent) {
     if (field(to, 'kind') !== 'Service') continue
     const name = text(field(to, 'name'))
-    const [alias, host] = (name === undefined ? [...aliases][0] : [name, aliases.get(name)]) ?? []
-    if (alias !== undefined && host !== undefined) return `Service "${alias}" for "${host}"`
+    for (const [alias, host] of aliases) {
+      if ((name ?? alias) !== alias || isClusterHost(host, facts.mesh.clusterDomain)) continue
+      return `Service "${alias}" for "${host}"`
+    }
   }
   return undefined
 }

@@ -122,11 +122,14 @@ function judgeGateway(subject: Subject, tools: Judge): void {
   const slots = { gateway: egress.name }
   for (const [i, listener] of list(dig(subject.object, 'spec', 'listeners')).entries()) {
     const at = ['spec', 'listeners', i]
+    const protocol = text(field(listener, 'protocol'))
+    // Of a waypoint it says who may choose it, not who may route for it: routes of the mesh have other parents.
+    if (protocol === 'HBONE') continue
     const path = [...at, 'allowedRoutes', 'namespaces', 'from']
     const from = text(dig(listener, 'allowedRoutes', 'namespaces', 'from'))
     if (isOpen(from)) tools.report('open-routes', { path, value: from, slots })
-    // A listener of a waypoint is for what its labels bring; of TCP and UDP there is no host to tell.
-    if (!namesHosts(text(field(listener, 'protocol')))) continue
+    // Of TCP and UDP there is no host to tell.
+    if (!namesHosts(protocol)) continue
     const hostname = text(field(listener, 'hostname')) ?? ''
     if (hostname === '' || hostname === '*') tools.report('any-host', { path: [...at, 'hostname'], value: hostname })
   }

@@ -39,12 +39,12 @@ export function judgeTrust(held: Held, tools: Judge): void {
   const { config, at } = held
   for (const certificate of list(config.fields.get('caCertificates'))) {
     const url = text(field(certificate, 'spiffeBundleUrl'))
-    if (url && isForeign(hostOfUrl(url), held, tools)) {
+    if (url && isForeign(URL.parse(url)?.hostname ?? '', held, tools)) {
       tools.report('outside-bundle', { path: at('caCertificates'), value: url })
     }
   }
   const authority = text(dig(config.fields.get('ca'), 'address'))
-  if (authority && isForeign(hostOfUrl(`dns://${authority}`), held, tools)) {
+  if (authority && isForeign(hostOfTarget(authority), held, tools)) {
     tools.report('outside-authority', { path: at('ca', 'address'), value: authority })
   }
   if (config.fields.get('enableAutoMtls') === false) {
@@ -52,12 +52,15 @@ export function judgeTrust(held: Held, tools: Judge): void {
   }
 }
 
-function hostOfUrl(url: string): string {
-  return (URL.parse(url)?.hostname ?? '').replace(/^\[|\]$/g, '')
+/** Returns the host of a target as gRPC takes it: `host:port`, maybe with `dns:///` before it; what is odd as it is. */
+function hostOfTarget(target: string): string {
+  const plain = target.replace(/^(?:[a-z][a-z0-9+.-]*:)?\/\/\/?/i, '')
+  return URL.parse(`dns://${plain}`)?.hostname ?? target
 }
 
 /** A single label, and no host at all, is a name of the cluster or nothing. */
-function isForeign(host: string, { subject }: Held, tools: Judge): boolean {
+function isForeign(given: string, { subject }: Held, tools: Judge): boolean {
+  const host = given.replace(/^\[|\]$/g, '')
   const parsed = parseHost(host)
   if (!parsed.ok) return host !== ''
   return parsed.value.form !== 'label' && standingOf(parsed.value, subject, tools) === 'foreign'
