@@ -33,7 +33,8 @@ export default defineRule<Message, Record<never, never>>({
     'chooses. A waypoint that does not exist, refuses the namespace or takes no Services is no error: the traffic then leaves',
     'directly, and `REGISTRY_ONLY` is not asked. `none` opts out, by exactly that word. Nor is `exportTo` heeded: only a',
     'NetworkPolicy that leaves workloads nothing outside but their waypoints on port 15008 holds them. In namespaces',
-    'without ambient mode the labels have no effect, and nothing is said.',
+    'without ambient mode the labels have no effect, and nothing is said. A waypoint that is not there is a warning, since',
+    'deployment tools apply Namespaces and ServiceEntries before the Gateway that they name; a scan finds it until it is.',
   ].join(' '),
   judges: ['Namespace', 'Service', entryKind, gatewayApiKind, gatewayClassKind],
   reads: ['ConfigMap', gatewayApiKind, gatewayClassKind, 'Namespace'],
@@ -53,7 +54,7 @@ export default defineRule<Message, Record<never, never>>({
     },
     'missing-waypoint': {
       severity: 'critical',
-      enforcementAction: 'deny',
+      enforcementAction: 'warn',
       why: 'there is no waypoint "{value}", and without one traffic from ambient namespaces leaves directly',
       fix: 'name a waypoint that is there{known}',
       threats: ['amb/use-waypoint', 'ns/use-waypoint', 'se/waypoint-labels'],
