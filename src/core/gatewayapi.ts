@@ -37,6 +37,8 @@ const controllers: ReadonlyMap<string, ClassServes> = new Map([
   ['istio.io/agentgateway-waypoint-controller', 'waypoint'],
   ['istio.io/eastwest-controller', 'east-west'],
   ['istio.io/unmanaged-gateway', 'remote'],
+  // OpenShift runs an istiod of its own under this name.
+  ['openshift.io/gateway-controller/v1', 'gateway'],
 ])
 
 /** Classes that istiod knows without an object. Istio: gatewaycommon/classinfo.go (GetAllClasses). */
@@ -47,6 +49,7 @@ const builtIn: ReadonlyMap<string, ClassServes> = new Map([
   ['istio-agentgateway-waypoint', 'waypoint'],
   ['istio-east-west', 'east-west'],
   ['istio-remote', 'remote'],
+  ['openshift-default', 'gateway'],
 ])
 
 /** Names that other controllers give their classes by default, so that a file alone need not be asked about them. */

@@ -14,6 +14,8 @@ export interface Route {
   readonly subject: Subject
   readonly attached: Attached
   readonly tools: Judge
+  /** Kinds of backends and filters that Istio would refuse, found where another controller may serve the Gateway. */
+  readonly odd: Set<string>
 }
 
 /**
@@ -62,7 +64,7 @@ export function whoseOf(subject: Subject): string {
  * Returns the host that a target leads to; undefined where it is a Service of the cluster, or of a kind that cannot be
  * judged, which is said. A Service of type ExternalName is another name for a host, whichever way it is named.
  */
-function hostOf(target: Target, { attached, tools }: Route): string | undefined {
+function hostOf(target: Target, { attached, tools, odd }: Route): string | undefined {
   const { ref } = target
   if (ref.kind === 'Service') return aliasOf(ref, tools)
   if (ref.kind === hostnameKind) {
@@ -70,12 +72,8 @@ function hostOf(target: Target, { attached, tools }: Route): string | undefined 
     return service === undefined ? ref.name : (aliasOf(service, tools) ?? ref.name)
   }
   if (tools.params.backendKinds.includes(ref.kind)) return undefined
-  if (attached.unknown === undefined) {
-    tools.report('unknown-backend', { path: [...target.path, 'kind'], value: ref.kind })
-    return undefined
-  }
-  const unknown = `whether Istio serves the Gateway of a route with a backend of kind "${ref.kind}"`
-  tools.notJudged(attached.unknown, unknown, 'give the Gateways and GatewayClasses with --inventory')
+  if (attached.unknown !== undefined) odd.add(ref.kind)
+  else tools.report('unknown-backend', { path: [...target.path, 'kind'], value: ref.kind })
   return undefined
 }
 

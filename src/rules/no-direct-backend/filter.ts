@@ -60,15 +60,11 @@ function foreignHost(given: string, subject: Subject, tools: Judge): string | un
   return standingOf(parsed.value, subject, tools) === 'foreign' ? parsed.value.text : undefined
 }
 
-function judgeExtension(filter: unknown, path: Path, { attached, tools }: Route): void {
+function judgeExtension(filter: unknown, path: Path, { attached, tools, odd }: Route): void {
   const given = field(filter, 'extensionRef')
   if (!isFields(given)) return
   const { kind } = readReference(given, { kind: '', namespace: '' })
   if (tools.params.filterKinds.includes(kind)) return
-  if (attached.unknown === undefined) {
-    tools.report('unknown-filter', { path: [...path, 'extensionRef', 'kind'], value: kind })
-    return
-  }
-  const unknown = `whether Istio serves the Gateway of a route with a filter of kind "${kind}"`
-  tools.notJudged(attached.unknown, unknown, 'give the Gateways and GatewayClasses with --inventory')
+  if (attached.unknown !== undefined) odd.add(kind)
+  else tools.report('unknown-filter', { path: [...path, 'extensionRef', 'kind'], value: kind })
 }

@@ -1,4 +1,5 @@
 import type { NamespaceClass } from '../../core/facts.ts'
+import { gatewayNamespaces } from '../../core/gateway.ts'
 import { egressGatewayOf, gatewayBehind, gatewayServes, isEgressPlace } from '../../core/gatewayapi.ts'
 import { namespaceLabels } from '../../core/inventory.ts'
 import type { Path } from '../../core/path.ts'
@@ -58,8 +59,17 @@ function judgeGateway(parent: Parent, subject: Subject, tools: Judge): 'istio' |
     }
     return 'egress'
   }
+  if (gateway === undefined && isEgressNamespace(ref.namespace, tools) && !isEgressPlace(subject, facts)) {
+    const unknown = `whether Gateway "${ref.namespace}/${ref.name}" configures the egress gateway`
+    tools.notJudged(parent.path, unknown, 'name it under spec.egressGateways, or give the Gateways with --inventory')
+  }
   const serves = gatewayServes(gateway, inventory)
   return serves === 'other' || serves === 'unknown' ? serves : 'istio'
+}
+
+/** Where it is known that there is no such Gateway, the one to come says whose routes it takes. */
+function isEgressNamespace(namespace: string, { facts, inventory }: Judge): boolean {
+  return gatewayNamespaces(facts).includes(namespace) && !inventory.knows(gatewayApiKind)
 }
 
 /**

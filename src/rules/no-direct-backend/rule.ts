@@ -1,5 +1,6 @@
 import { defineRule } from '../../core/rule.ts'
 import { requireLists } from '../../core/shape.ts'
+import { few } from '../../core/uncaptured.ts'
 import { judgeBackends } from './backend.ts'
 import { judgeFilters } from './filter.ts'
 import { type Judge, type Message, messages, type Params } from './message.ts'
@@ -54,7 +55,11 @@ export default defineRule<Message, Params>({
       tools.report('udp-route', { path: ['spec', 'rules'] })
       return
     }
-    const route = { subject, attached, tools }
+    const odd = new Set<string>()
+    const route = { subject, attached, tools, odd }
     judgeFilters(route, judgeBackends(route))
+    if (attached.unknown === undefined || odd.size === 0) return
+    const unknown = `whether Istio serves the Gateway of a route with ${few([...odd].sort())}`
+    tools.notJudged(attached.unknown, unknown, 'give the Gateways and GatewayClasses with --inventory')
   },
 })
