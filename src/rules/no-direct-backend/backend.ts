@@ -1,4 +1,5 @@
-import { gatewayHost, gatewayOfHost } from '../../core/gateway.ts'
+import { liveApprovals } from '../../core/clients.ts'
+import { gatewayHost, gatewayOfHost, gatewayPlace } from '../../core/gateway.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { standingOf } from '../../core/standing.ts'
@@ -46,8 +47,18 @@ export function judgeBackends(route: Route): ReadonlySet<number> {
 }
 
 function reportForeign(target: Target, { text: value }: Host, { subject, tools }: Route): void {
-  const message = target.use === 'mirror' ? 'direct-mirror' : 'direct-backend'
-  tools.report(message, { path: [...target.path, 'name'], value, slots: { whose: whoseOf(subject) } })
+  const place = { path: [...target.path, 'name'], value }
+  const slots = { whose: whoseOf(subject) }
+  if (target.use === 'mirror') return tools.report('direct-mirror', { ...place, slots })
+  tools.report('direct-backend', { ...place, slots: { ...slots, remedy: remedyFor(value, subject, tools) } })
+}
+
+/** A host that others may reach is most often the pattern of the egress gateway, built in the wrong namespace. */
+function remedyFor(host: string, subject: Subject, tools: Judge): string {
+  if (liveApprovals(host, tools.facts, tools.now).length === 0) {
+    return 'route to a Service of the mesh, or have the host approved (ApprovedHosts)'
+  }
+  return `define the route in ${gatewayPlace(tools.facts)}, or have the host approved for "${subject.ref.namespace}" (ApprovedHosts)`
 }
 
 function sayUntraced(host: string, path: Path, tools: Judge): void {

@@ -24,15 +24,13 @@ export interface Params {
 /** What this rule judges with. */
 export type Judge = Tools<Message, Params>
 
-const approve = 'route to a Service of the mesh, or have the host approved (ApprovedHosts)'
-
 /** The messages of this rule. */
 export const messages: Readonly<Record<Message, Text>> = {
   'direct-backend': {
     severity: 'critical',
     enforcementAction: 'deny',
     why: 'traffic would be sent to "{value}", a host that is not approved{whose}',
-    fix: approve,
+    fix: '{remedy}',
     threats: ['gwapi/mesh-route-direct', 'gwapi/backend-hostname', 'gwapi/weights'],
   },
   'direct-mirror': {

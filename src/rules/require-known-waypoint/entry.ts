@@ -1,14 +1,13 @@
 import { clientsOf } from '../../core/clients.ts'
 import type { Facts } from '../../core/facts.ts'
 import type { Inventory } from '../../core/inventory.ts'
-import { refOf } from '../../core/kind.ts'
 import { meshConfigMaps, readMeshConfigMap } from '../../core/mesh.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { isInternalEntry } from '../../core/standing.ts'
 import { entryVisibility } from '../../istio/entryvisibility.ts'
 import { dataplaneModeLabel } from '../../istio/injection.ts'
-import { dig, type Fields, field, list, text } from '../../istio/json.ts'
+import { dig, field, list, text } from '../../istio/json.ts'
 import type { Labels } from '../../istio/selector.ts'
 import {
   canaryLabel,
@@ -18,6 +17,7 @@ import {
   type WaypointRef,
 } from '../../istio/waypoint.ts'
 import { annotationsOf, labelsOf } from '../../istio/workload.ts'
+import { type Ambient, ambientNamespaces, isGoverned } from './ambient.ts'
 import { canaryPath, giveGateways, judgeCanary } from './place.ts'
 import type { Judge } from './rule.ts'
 import { findWaypoint, isListed, knownWaypoints } from './waypoint.ts'
@@ -103,29 +103,6 @@ function judgeShape(subject: Subject, tools: Judge): void {
     tools.report('not-steered', { path: ['metadata', 'labels', autoAllocateLabel], value: off, slots })
   }
 }
-
-/** A namespace in ambient mode. */
-interface Ambient {
-  readonly name: string
-  readonly labels: Labels
-}
-
-/** Namespaces in ambient mode by the list of all Namespaces, the same while nothing changes. */
-const known = new WeakMap<readonly Fields[], readonly Ambient[]>()
-
-function ambientNamespaces({ inventory }: Judge): readonly Ambient[] {
-  const all = inventory.list('Namespace')
-  const before = known.get(all)
-  if (before !== undefined) return before
-  const ambient = all
-    .map(namespace => ({ name: refOf(namespace).name, labels: labelsOf(namespace) }))
-    .filter(({ labels }) => labels.get(dataplaneModeLabel) === 'ambient')
-  known.set(all, ambient)
-  return ambient
-}
-
-const isGoverned = ({ name, labels }: Ambient, { facts }: Judge): boolean =>
-  facts.namespaces.classOf(name, labels) === 'governed'
 
 function judgeExport(subject: Subject, ambient: readonly Ambient[], tools: Judge): void {
   const { facts, inventory } = tools

@@ -9,21 +9,26 @@ import {
   chosenCanary,
   chosenWaypoint,
   useWaypointLabel,
+  type WaypointRef,
 } from '../../istio/waypoint.ts'
 import { annotationsOf, labelsOf } from '../../istio/workload.ts'
+import { ambientNamespaces, hasInheritingEntry, isGoverned } from './ambient.ts'
 import type { Judge } from './rule.ts'
 import { findWaypoint, isListed, knownWaypoints } from './waypoint.ts'
 
 const labelPath: Path = ['metadata', 'labels', useWaypointLabel]
 
 /**
- * Judges what a namespace in ambient mode chooses for all that is in it. Its own waypoint is the ordinary one for what
- * comes to its Services, so that one passes here; by which its ServiceEntries may leave is asked of those.
+ * Judges what a namespace chooses for all that is in it: where it is in ambient mode, and where its ServiceEntries serve
+ * others that are. Its own waypoint is the ordinary one for what comes to its Services; that the policy does not list it
+ * matters where ServiceEntries leave by it.
  */
 export function judgeNamespace(subject: Subject, tools: Judge): void {
   const labels = labelsOf(subject.object)
-  if (labels.get(dataplaneModeLabel) !== 'ambient') return
   const client = subject.ref.name
+  const inherits = hasInheritingEntry(client, tools)
+  const isAmbient = labels.get(dataplaneModeLabel) === 'ambient'
+  if (!isAmbient && !(inherits === true && ambientNamespaces(tools).some(one => isGoverned(one, tools)))) return
   judgeCanary(labels, shareOf(subject.object), client, tools)
   const chosen = chosenWaypoint(labels, client)
   if (chosen === undefined) return
@@ -31,17 +36,28 @@ export function judgeNamespace(subject: Subject, tools: Judge): void {
     tools.report('opted-out', { path: labelPath, value: 'none', slots: { what: 'the namespace' } })
     return
   }
+  judgeChosen(chosen, client, inherits, tools)
+}
+
+function judgeChosen(chosen: WaypointRef, client: string, inherits: boolean | undefined, tools: Judge): void {
   const value = `${chosen.namespace}/${chosen.name}`
-  if (isListed(chosen, client, tools) === true) return
-  const found = findWaypoint(chosen, client, tools)
   const known = knownWaypoints(client, tools)
-  if (found.is === 'missing') tools.report('missing-waypoint', { path: labelPath, value, slots: { known } })
-  else if (tools.facts.waypoints !== undefined && chosen.namespace !== client) {
+  const listed = isListed(chosen, client, tools)
+  const found = findWaypoint(chosen, client, tools)
+  if (listed === false && inherits === true) {
     tools.report('unlisted-waypoint', { path: labelPath, value, slots: { known, namespace: client } })
-  } else if (found.is === 'unknown') {
-    tools.notJudged(labelPath, `whether there is a waypoint "${value}" for namespace "${client}"`, giveGateways)
-  } else if (found.is === 'unfit' && chosen.namespace !== client) {
+  } else if (found.is === 'missing') tools.report('missing-waypoint', { path: labelPath, value, slots: { known } })
+  else if (listed === false && inherits === undefined) {
+    const unknown = `whether ServiceEntries of namespace "${client}" would leave by waypoint "${value}"`
+    tools.notJudged(
+      labelPath,
+      unknown,
+      'list it under spec.waypoints of the policy, or give ServiceEntries with --inventory',
+    )
+  } else if (found.is === 'unfit' && inherits !== false) {
     tools.report('unfit-waypoint', { path: labelPath, value, slots: found })
+  } else if (found.is === 'unknown' && listed !== true && inherits !== false) {
+    tools.notJudged(labelPath, `whether there is a waypoint "${value}" for namespace "${client}"`, giveGateways)
   }
 }
 

@@ -1,7 +1,7 @@
 import { gatewayClassKind } from '../../core/gatewayapi.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { requireLists, requireMap } from '../../core/shape.ts'
-import { gatewayApiKind } from '../../istio/gatewayapi.ts'
+import { entryKind, gatewayApiKind } from '../../istio/gatewayapi.ts'
 import { judgeEntry } from './entry.ts'
 import { judgeGateway, judgeGatewayClass } from './gateway.ts'
 import { judgeNamespace, judgeService } from './place.ts'
@@ -23,8 +23,6 @@ export type Message =
 /** What this rule judges with. */
 export type Judge = Tools<Message, Record<never, never>>
 
-const entryKind = 'ServiceEntry.networking.istio.io'
-
 export default defineRule<Message, Record<never, never>>({
   id: 'require-known-waypoint',
   summary: 'Require that what leaves an ambient namespace takes a waypoint that is there and that the policy knows',
@@ -37,7 +35,7 @@ export default defineRule<Message, Record<never, never>>({
     'deployment tools apply Namespaces and ServiceEntries before the Gateway that they name; a scan finds it until it is.',
   ].join(' '),
   judges: ['Namespace', 'Service', entryKind, gatewayApiKind, gatewayClassKind],
-  reads: ['ConfigMap', gatewayApiKind, gatewayClassKind, 'Namespace'],
+  reads: ['ConfigMap', gatewayApiKind, gatewayClassKind, 'Namespace', entryKind],
   facts: ['mesh', 'waypoints'],
   operations: ['CREATE', 'UPDATE', 'DELETE'],
   phases: ['submitted', 'final'],
