@@ -66,6 +66,20 @@ function sayUntraced(host: string, path: Path, tools: Judge): void {
   tools.notJudged(path, unknown, 'see to its legs: this version does not trace routes')
 }
 
+/**
+ * Judges an XBackend, which names a host outside that routes may lead to. Istio makes a ServiceEntry for everybody of it
+ * where experiments are switched on (PILOT_ENABLE_ALPHA_GATEWAY_API), in versions that know the kind.
+ */
+export function judgeExternal(subject: Subject, tools: Judge): void {
+  const path = ['spec', 'externalHostname', 'hostname']
+  const given = text(dig(subject.object, ...path))
+  if (given === undefined) return
+  const parsed = parseHost(given)
+  if (!parsed.ok) return tools.malformed(path, `host ${quote(given)} ${parsed.why}`)
+  if (standingOf(parsed.value, subject, tools) !== 'foreign') return
+  tools.report('external-backend', { path, value: parsed.value.text, slots: { whose: whoseOf(subject) } })
+}
+
 /** Returns how a message says for whom something is not approved. */
 export function whoseOf(subject: Subject): string {
   return subject.namespaceClass === 'platform' ? '' : ` for namespace "${subject.ref.namespace}"`

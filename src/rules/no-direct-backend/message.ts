@@ -5,6 +5,7 @@ export type Message =
   | 'direct-backend'
   | 'direct-mirror'
   | 'unknown-backend'
+  | 'external-backend'
   | 'unknown-filter'
   | 'foreign-parent'
   | 'foreign-l4-parent'
@@ -45,6 +46,13 @@ export const messages: Readonly<Record<Message, Text>> = {
     enforcementAction: 'deny',
     why: 'nothing judges where a backend of kind "{value}" leads',
     fix: 'use a Service, or accept the kind in params.backendKinds',
+    threats: ['gwapi/backend-other'],
+  },
+  'external-backend': {
+    severity: 'high',
+    enforcementAction: 'deny',
+    why: 'host "{value}" would be in the registry for routes to lead to, and it is not approved{whose}',
+    fix: 'remove the backend, or have the host approved (ApprovedHosts)',
     threats: ['gwapi/backend-other'],
   },
   'unknown-filter': {

@@ -1,10 +1,12 @@
 import { defineRule } from '../../core/rule.ts'
 import { requireLists } from '../../core/shape.ts'
 import { few } from '../../core/uncaptured.ts'
-import { judgeBackends } from './backend.ts'
+import { judgeBackends, judgeExternal } from './backend.ts'
 import { judgeFilters } from './filter.ts'
 import { type Judge, type Message, messages, type Params } from './message.ts'
 import { judgeParents } from './parent.ts'
+
+const externalKind = 'XBackend.gateway.networking.x-k8s.io'
 
 export default defineRule<Message, Params>({
   id: 'no-direct-backend',
@@ -16,9 +18,10 @@ export default defineRule<Message, Params>({
     'the host that they ask for, or send clients elsewhere. TLSRoutes and TCPRoutes of any namespace count for all clients',
     'of their parent. Routes that only serve Gateways of other controllers are not judged.',
   ].join(' '),
-  judges: ['HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute'].map(
-    kind => `${kind}.gateway.networking.k8s.io`,
-  ),
+  judges: [
+    ...['HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute'].map(kind => `${kind}.gateway.networking.k8s.io`),
+    externalKind,
+  ],
   reads: [
     'Gateway.gateway.networking.k8s.io',
     'GatewayClass.gateway.networking.k8s.io',
@@ -48,7 +51,12 @@ export default defineRule<Message, Params>({
   messages,
   check(subject, tools: Judge) {
     // Controllers write which Gateways have taken a route.
-    if (subject.subresource !== '' || !requireLists(subject, tools, ['parentRefs', 'hostnames', 'rules'])) return
+    if (subject.subresource !== '') return
+    if (subject.kind === externalKind) {
+      if (subject.namespaceClass !== 'notGoverned') judgeExternal(subject, tools)
+      return
+    }
+    if (!requireLists(subject, tools, ['parentRefs', 'hostnames', 'rules'])) return
     const attached = judgeParents(subject, tools)
     if (attached === undefined || subject.namespaceClass === 'notGoverned') return
     if (subject.kind === 'UDPRoute.gateway.networking.k8s.io') {

@@ -1,13 +1,11 @@
-import { clientsOf } from '../../core/clients.ts'
-import type { Facts } from '../../core/facts.ts'
-import type { Inventory } from '../../core/inventory.ts'
+import { type Clients, clientsOf } from '../../core/clients.ts'
 import { meshConfigMaps, readMeshConfigMap } from '../../core/mesh.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { isInternalEntry } from '../../core/standing.ts'
 import { entryVisibility } from '../../istio/entryvisibility.ts'
 import { dataplaneModeLabel } from '../../istio/injection.ts'
-import { dig, field, list, text } from '../../istio/json.ts'
+import { field, list, text } from '../../istio/json.ts'
 import type { Labels } from '../../istio/selector.ts'
 import {
   canaryLabel,
@@ -28,9 +26,9 @@ const none: Labels = new Map()
 export function judgeEntry(subject: Subject, tools: Judge): void {
   if (isInternalEntry(subject.object)) return
   const ambient = ambientNamespaces(tools)
-  const inAmbient = subject.namespaceLabels?.get(dataplaneModeLabel) === 'ambient'
-  if (!inAmbient && !ambient.some(one => isGoverned(one, tools))) return
-  judgeExport(subject, ambient, tools)
+  const clients = clientsOf(subject, tools.facts, tools.inventory)
+  if (!clients.all) judgeExport(clients, ambient, subject, tools)
+  if (!isForAmbient(clients, ambient, subject, tools)) return
   const { namespace } = subject.ref
   const own = labelsOf(subject.object)
   const isOwn = own.has(useWaypointLabel)
@@ -104,20 +102,23 @@ function judgeShape(subject: Subject, tools: Judge): void {
   }
 }
 
-function judgeExport(subject: Subject, ambient: readonly Ambient[], tools: Judge): void {
-  const { facts, inventory } = tools
-  const exportTo = list(dig(subject.object, 'spec', 'exportTo'))
-  if (exportTo.length === 0) return
-  const clients = clientsOf(subject, facts, inventory)
-  if (clients.all) return
+/** Whether the entry is meant for workloads in ambient mode: those of its own namespace, or of others that may see it. */
+function isForAmbient(clients: Clients, ambient: readonly Ambient[], subject: Subject, tools: Judge): boolean {
+  if (subject.namespaceLabels?.get(dataplaneModeLabel) === 'ambient') return true
+  if (clients.all) return ambient.some(one => isGoverned(one, tools))
+  const seen = new Set(clients.governed)
+  return ambient.some(({ name }) => seen.has(name))
+}
+
+function judgeExport(clients: Clients, ambient: readonly Ambient[], subject: Subject, tools: Judge): void {
   const seen = new Set(clients.governed)
   const unseen = ambient.find(namespace => !seen.has(namespace.name) && isGoverned(namespace, tools))
-  if (unseen === undefined || isHidden(subject, facts, inventory)) return
+  if (unseen === undefined || isHidden(subject, tools)) return
   tools.report('export-ignored', { path: ['spec', 'exportTo'], slots: { namespace: unseen.name } })
 }
 
 /** Whether every mesh configuration keeps entries of the namespace inside it, which ambient mode does heed. */
-function isHidden(subject: Subject, facts: Facts, inventory: Inventory): boolean {
+function isHidden(subject: Subject, { facts, inventory }: Judge): boolean {
   const configs = meshConfigMaps(facts, inventory)
   const labels = subject.namespaceLabels ?? none
   return (
