@@ -38,6 +38,11 @@ function apiGateway(spec: { readonly [key: string]: unknown }): object {
   return review('gateway.networking.k8s.io', 'Gateway', { spec: { gatewayClassName: 'istio', ...spec } })
 }
 
+/** An HTTPRoute of the Gateway API. */
+function apiRoute(spec: { readonly [key: string]: unknown }): object {
+  return review('gateway.networking.k8s.io', 'HTTPRoute', { spec })
+}
+
 /** Returns a review that changes one ServiceEntry into another. */
 function change(before: object, after: object): object {
   const specOf = (spec: object): object => ({
@@ -68,6 +73,7 @@ t.test('lists and maps that rules walk', t => {
     ['destinations', route({ http: [{ route: destinations }] }), [`spec.http ${inside}`]],
     ['matches', route({ tls: deep }), [`spec.tls ${inside}`]],
     ['a selector', gateway({ selector: numbered(10_001) }), [`spec.selector ${most}`]],
+    ['parents', apiRoute({ parentRefs: many(10_001, () => ({})) }), [`spec.parentRefs ${most}`]],
     ['listeners', apiGateway({ listeners: many(10_001, () => ({})) }), [`spec.listeners ${most}`]],
     ['labels', pod({}, numbered(10_001)), [`metadata.labels ${most}`]],
     ['annotations', pod(numbered(10_001)), [`metadata.annotations ${most}`]],
