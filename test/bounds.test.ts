@@ -10,7 +10,7 @@ import { readOverrides } from '../src/istio/overrides.ts'
 import { readProxyConfig } from '../src/istio/proxyconfig.ts'
 import { parseJson } from '../src/manifest/parse.ts'
 import { warningLines } from '../src/report/warning.ts'
-import { entry, gateway, many, numbered, pod, route } from './badinput/review.ts'
+import { entry, gateway, many, numbered, pod, review, route } from './badinput/review.ts'
 
 // What one object may cost: the limits, and what they say.
 
@@ -31,6 +31,16 @@ function evaluated(body: object) {
 function unread(body: object): readonly string[] {
   const faults = evaluated(body).malformed.filter(fault => fault.unread === true)
   return [...new Set(faults.map(({ path, why }) => `${path.join('.')} ${why}`))]
+}
+
+/** A Gateway of the Gateway API. */
+function apiGateway(spec: { readonly [key: string]: unknown }): object {
+  return review('gateway.networking.k8s.io', 'Gateway', { spec: { gatewayClassName: 'istio', ...spec } })
+}
+
+/** An HTTPRoute of the Gateway API. */
+function apiRoute(spec: { readonly [key: string]: unknown }): object {
+  return review('gateway.networking.k8s.io', 'HTTPRoute', { spec })
 }
 
 /** Returns a review that changes one ServiceEntry into another. */
@@ -63,6 +73,8 @@ t.test('lists and maps that rules walk', t => {
     ['destinations', route({ http: [{ route: destinations }] }), [`spec.http ${inside}`]],
     ['matches', route({ tls: deep }), [`spec.tls ${inside}`]],
     ['a selector', gateway({ selector: numbered(10_001) }), [`spec.selector ${most}`]],
+    ['parents', apiRoute({ parentRefs: many(10_001, () => ({})) }), [`spec.parentRefs ${most}`]],
+    ['listeners', apiGateway({ listeners: many(10_001, () => ({})) }), [`spec.listeners ${most}`]],
     ['labels', pod({}, numbered(10_001)), [`metadata.labels ${most}`]],
     ['annotations', pod(numbered(10_001)), [`metadata.annotations ${most}`]],
     [

@@ -10,11 +10,13 @@ import { readExpires } from './value.ts'
 
 /** Reads `EgressExemptions` documents. */
 export class ExemptionReader {
+  readonly #rules: readonly Rule[]
   readonly #kinds: readonly Kind[]
   readonly #now: number
   readonly #seen = new Map<string, string>()
 
   constructor(rules: readonly Rule[], now: number) {
+    this.#rules = rules
     this.#kinds = [...new Set(rules.flatMap(rule => rule.judges))].sort()
     this.#now = now
   }
@@ -88,7 +90,7 @@ export class ExemptionReader {
     const at: Path = [...path, reach, 'kind']
     const kindName = text(field(target, 'kind')) ?? ''
     const group = text(field(target, 'group'))
-    const candidates = this.#kinds.filter(kind => kind === kindName || kind.startsWith(`${kindName}.`))
+    const candidates = this.#kindsNamed(kindName, text(field(entry, 'rule')) ?? '')
     const kind = group === undefined ? candidates[0] : kindOf(group, kindName)
     if (kind === undefined || !judgesKind({ judges: this.#kinds }, kind)) {
       const meant = nearest(
@@ -113,6 +115,13 @@ export class ExemptionReader {
       namespace: text(field(target, 'namespace')) ?? '',
       objectName: text(field(target, 'name')) ?? any,
     }
+  }
+
+  /** Returns the kinds of a bare name: those that the exemption's own rule judges, where it judges any. */
+  #kindsNamed(name: string, ruleId: string): readonly Kind[] {
+    const isNamed = (kind: Kind): boolean => kind === name || kind.startsWith(`${name}.`)
+    const own = this.#rules.find(rule => rule.id === ruleId)?.judges.filter(isNamed) ?? []
+    return own.length > 0 ? own : this.#kinds.filter(isNamed)
   }
 
   #readPermits(

@@ -5,6 +5,7 @@ import noAmbientBypass from './no-ambient-bypass/rule.ts'
 import noAuthorityChange from './no-authority-change/rule.ts'
 import noBindingMetadata from './no-binding-metadata/rule.ts'
 import noCaptureBypass from './no-capture-bypass/rule.ts'
+import noDirectBackend from './no-direct-backend/rule.ts'
 import noEscapePrivileges from './no-escape-privileges/rule.ts'
 import noFalseIdentity from './no-false-identity/rule.ts'
 import noForeignBinding from './no-foreign-binding/rule.ts'
@@ -16,8 +17,10 @@ import noGatewayImpersonation from './no-gateway-impersonation/rule.ts'
 import noGatewayWeakening from './no-gateway-weakening/rule.ts'
 import noHostNetwork from './no-host-network/rule.ts'
 import noInternalAnnotation from './no-internal-annotation/rule.ts'
+import noMeshChange from './no-mesh-change/rule.ts'
 import noNodeEgress from './no-node-egress/rule.ts'
 import noOpenGateway from './no-open-gateway/rule.ts'
+import noOpenListener from './no-open-listener/rule.ts'
 import noOpeningDelete from './no-opening-delete/rule.ts'
 import noProxyExtension from './no-proxy-extension/rule.ts'
 import noProxyReconfiguration from './no-proxy-reconfiguration/rule.ts'
@@ -27,6 +30,7 @@ import noProxyVolumes from './no-proxy-volumes/rule.ts'
 import noRouteOverride from './no-route-override/rule.ts'
 import noSecondNetwork from './no-second-network/rule.ts'
 import noTemplateInjection from './no-template-injection/rule.ts'
+import noTenantGateway from './no-tenant-gateway/rule.ts'
 import requireApprovedHosts from './require-approved-hosts/rule.ts'
 import requireApprovedIssuers from './require-approved-issuers/rule.ts'
 import requireApprovedProviders from './require-approved-providers/rule.ts'
@@ -34,8 +38,10 @@ import requireCanonicalHosts from './require-canonical-hosts/rule.ts'
 import requireClusterNames from './require-cluster-names/rule.ts'
 import requireEarlyCapture from './require-early-capture/rule.ts'
 import requireFullCapture from './require-full-capture/rule.ts'
+import requireGuardedMesh from './require-guarded-mesh/rule.ts'
 import requireHonestEndpoints from './require-honest-endpoints/rule.ts'
 import requireInjection from './require-injection/rule.ts'
+import requireKnownWaypoint from './require-known-waypoint/rule.ts'
 import requirePlatformWriter from './require-platform-writer/rule.ts'
 import requireProxyImage from './require-proxy-image/rule.ts'
 import requireStatedPrivileges from './require-stated-privileges/rule.ts'
@@ -48,6 +54,7 @@ export const rules: readonly Rule[] = [
   noAuthorityChange,
   noBindingMetadata,
   noCaptureBypass,
+  noDirectBackend,
   noEscapePrivileges,
   noFalseIdentity,
   noForeignBinding,
@@ -59,8 +66,10 @@ export const rules: readonly Rule[] = [
   noGatewayWeakening,
   noHostNetwork,
   noInternalAnnotation,
+  noMeshChange,
   noNodeEgress,
   noOpenGateway,
+  noOpenListener,
   noOpeningDelete,
   noProxyExtension,
   noProxyReconfiguration,
@@ -70,6 +79,7 @@ export const rules: readonly Rule[] = [
   noRouteOverride,
   noSecondNetwork,
   noTemplateInjection,
+  noTenantGateway,
   requireApprovedHosts,
   requireApprovedIssuers,
   requireApprovedProviders,
@@ -77,8 +87,10 @@ export const rules: readonly Rule[] = [
   requireClusterNames,
   requireEarlyCapture,
   requireFullCapture,
+  requireGuardedMesh,
   requireHonestEndpoints,
   requireInjection,
+  requireKnownWaypoint,
   requirePlatformWriter,
   requireProxyImage,
   requireStatedPrivileges,

@@ -11,7 +11,14 @@ const numbers: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   mode: { REGISTRY_ONLY: 0, ALLOW_ANY: 1, ALLOW_ANY_DYNAMIC_DNS: 3 },
 }
 
-const snake = (name: string): string => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+/** Names whose definition is not the lower-case one with underscores. */
+const irregular: Readonly<Record<string, string>> = {
+  matchLabels: 'matchLabels',
+  matchExpressions: 'matchExpressions',
+  meshMTLS: 'mesh_mTLS',
+}
+
+const snake = (name: string): string => irregular[name] ?? name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 
 /** Returns a configuration with some names in the spelling of their definition and some enums by number. */
 function respell(value: unknown, choose: Choose, isMap = false): unknown {
