@@ -245,7 +245,7 @@ t.test('problems: all of all files at once, each with its place, what and fix', 
       ],
       [
         'a.yaml:7:58 spec.exemptions[0].object.kind: no rule judges "Deploymet"; did you mean "Deployment"?',
-        'a.yaml:8:66 spec.exemptions[1].object.kind: "Gateway" is a kind of several groups, add group: "gateway.networking.k8s.io" or "networking.istio.io"',
+        'a.yaml:8:67 spec.exemptions[1].object.kind: "Gateway" is a kind of several groups, add group: "gateway.networking.k8s.io" or "networking.istio.io"',
         'a.yaml:9:79 spec.exemptions[2].path: ".spec" is no path, write it as the finding shows it, like metadata.annotations["a.b/c"] or spec.hosts[0]',
         'a.yaml:10:6 spec.exemptions[3].name: another exemption is named "c" and differs, give it another name',
       ],
