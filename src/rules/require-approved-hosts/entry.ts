@@ -11,6 +11,7 @@ import { portNumber } from '../../istio/port.ts'
 import { type Protocol, parseProtocol, protocolClass } from '../../istio/protocol.ts'
 import { bad } from '../../istio/result.ts'
 import { quote as quoted } from '../../istio/text.ts'
+import { missingRoute } from './route.ts'
 import type { Judge } from './rule.ts'
 
 /** One host of a ServiceEntry, and what its approvals are compared with. */
@@ -94,13 +95,18 @@ function judgeHost(question: HostQuestion): void {
   if (clients.all && subject.namespaceClass === 'notGoverned')
     return tools.report('exported-to-all', { path, value: host })
   const live = liveApprovals(host, tools.facts, tools.now)
-  if (live.length === 0) return reportUnapproved(question)
+  if (live.length === 0) {
+    // A name of the mesh itself needs no approval; require-honest-endpoints judges where it leads.
+    if (tools.facts.internalHosts.covering(host).length === 0) reportUnapproved(question)
+    return
+  }
   if (!judgeClients(question, live)) return
   if (!judgePorts(question, live)) return
-  if (!endsAtGateway(question, live)) {
-    const unknown = `whether traffic to "${host}" takes the egress gateway`
-    tools.notJudged(path, unknown, 'see to its routes: this version does not trace them')
-  }
+  if (endsAtGateway(question, live) || isGatewaysOwn(question)) return
+  const missing = missingRoute(host, tools)
+  if (missing !== undefined) return tools.report('no-gateway-route', { path, value: host, slots: missing })
+  const unknown = `whether traffic to "${host}" takes the egress gateway`
+  tools.notJudged(path, unknown, 'see to its routes: this version does not trace them')
 }
 
 function reportUnapproved({ tools, path, host, form, spec }: HostQuestion): void {
@@ -202,6 +208,13 @@ function isSamePort(fact: PortFact, port: EntryPort): boolean {
 
 function portLabel(fact: PortFact): string {
   return `${fact.number} ${fact.protocol.toUpperCase()}`
+}
+
+/** What only the gateway itself sees is how it reaches the host, which is direct as it should be. */
+function isGatewaysOwn({ tools, clients }: HostQuestion): boolean {
+  const own = gatewayNamespaces(tools.facts)
+  const { all, governed, platform } = clients
+  return !all && governed.length === 0 && platform.length > 0 && platform.every(name => own.includes(name))
 }
 
 /**

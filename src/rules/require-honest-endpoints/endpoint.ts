@@ -22,14 +22,6 @@ export function judgeEndpoints(entry: Entry, subject: Subject, tools: Judge): vo
     const given = port.target !== undefined && port.target !== null && port.target !== 0
     if (given && !leadsToGateway) judgeMapping(entry, [...port.path, 'targetPort'], port, port.target, tools)
   }
-  if (isFields(field(entry.spec, 'workloadSelector'))) {
-    const unknown = 'which addresses the WorkloadEntries have that the selector takes in'
-    tools.notJudged(
-      ['spec', 'workloadSelector'],
-      unknown,
-      'see to the WorkloadEntries: this version does not judge them',
-    )
-  }
 }
 
 function isGateway(endpoint: unknown, tools: Judge): boolean {

@@ -1,0 +1,47 @@
+import { insideRanges, machineAddress, machineKind, machineLabels, whereIs } from '../../core/machine.ts'
+import { refOf } from '../../core/kind.ts'
+import type { Subject } from '../../core/rule.ts'
+import { isClusterHost, parseHost } from '../../istio/host.ts'
+import { type Fields, field, isFields, stringMap } from '../../istio/json.ts'
+import { mapSelects } from '../../istio/selector.ts'
+import { type Entry, quoteHosts } from './entry.ts'
+import type { Judge } from './rule.ts'
+
+const path = ['spec', 'workloadSelector']
+
+/**
+ * Judges which WorkloadEntries an entry takes in as endpoints; pods are inside. A name counts with resolution DNS only.
+ * Istio: pilot/pkg/serviceregistry/serviceentry/conversion.go (convertWorkloadInstanceToServiceInstance).
+ */
+export function judgeSelector(entry: Entry, { ref }: Subject, tools: Judge): void {
+  const given = field(entry.spec, 'workloadSelector')
+  if (!isFields(given)) return
+  const selector = stringMap(field(given, 'labels'))
+  if (selector.size === 0) tools.report('selects-everything', { path, slots: { hosts: quoteHosts(entry.hosts) } })
+  if (!tools.inventory.knows(machineKind)) {
+    const unknown = 'which addresses the WorkloadEntries have that the selector takes in'
+    return tools.notJudged(path, unknown, 'give the WorkloadEntries of the namespace with --inventory')
+  }
+  for (const machine of tools.inventory.list(machineKind, ref.namespace)) {
+    if (mapSelects(selector, machineLabels(machine))) judgeMachine(machine, entry, tools)
+  }
+}
+
+/** Whether the machine is one of the mesh at all is said of the WorkloadEntry itself, and here of what leads to it. */
+function judgeMachine(machine: Fields, entry: Entry, tools: Judge): void {
+  const address = machineAddress(machine)
+  if (address === '' || !leadsOut(address, entry, tools)) return
+  const { name } = refOf(machine)
+  const slots = { entry: name, address, hosts: quoteHosts(entry.hosts) }
+  tools.report('selected-outside', { path, value: `${name} at ${address}`, slots })
+}
+
+function leadsOut(address: string, entry: Entry, { facts }: Judge): boolean {
+  const where = whereIs(address, facts, insideRanges(facts, entry.internalAddresses))
+  if (where !== 'name') return where === 'outside' || where === 'socket'
+  if (!entry.resolution.startsWith('DNS')) return false
+  const host = parseHost(address)
+  const name = host.ok ? host.value.text : address
+  return !isClusterHost(name, facts.mesh.clusterDomain) && facts.internalHosts.covering(name).length === 0
+}
+
