@@ -1,4 +1,13 @@
-import { includes, nothing, parseAddress, privateRanges, type Ranges, rangesOf, seeThrough, union } from '../istio/cidr.ts'
+import {
+  includes,
+  nothing,
+  parseAddress,
+  privateRanges,
+  type Ranges,
+  rangesOf,
+  seeThrough,
+  union,
+} from '../istio/cidr.ts'
 import { parseHost } from '../istio/host.ts'
 import { dig, type Fields, field, isFields, stringMap, text } from '../istio/json.ts'
 import { type Labels, mapSelects } from '../istio/selector.ts'

@@ -2,7 +2,7 @@ import type { EgressGateway } from '../../core/facts.ts'
 import { machineKind, machineLabels } from '../../core/machine.ts'
 import type { Subject } from '../../core/rule.ts'
 import { few } from '../../core/uncaptured.ts'
-import { dig, list, field, stringMap } from '../../istio/json.ts'
+import { dig, field, list, stringMap } from '../../istio/json.ts'
 import { type Labels, mapSelects } from '../../istio/selector.ts'
 import type { Judge } from './rule.ts'
 

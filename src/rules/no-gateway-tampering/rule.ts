@@ -31,7 +31,7 @@ export default defineRule<Message, Record<never, never>>({
   ].join(' '),
   judges: ['Service', sliceKind, machineKind, groupKind],
   reads: ['Namespace', 'Service', ...workloadKinds],
-  facts: ['egressGateways', 'mesh'],
+  facts: ['egressGateways'],
   operations: ['CREATE', 'UPDATE', 'DELETE'],
   phases: ['submitted', 'final'],
   classes: ['governed', 'platform', 'notGoverned'],

@@ -39,7 +39,11 @@ function judgeSelector(gateway: EgressGateway, spec: unknown, tools: Judge): voi
   const path = ['spec', 'selector']
   if (answer === 'unknown') {
     const unknown = `whether the pods of egress gateway "${gateway.name}" bear ${show(selector)}`
-    return tools.notJudged(path, unknown, 'give all their labels under spec.egressGateways, or the Deployment with --inventory')
+    return tools.notJudged(
+      path,
+      unknown,
+      'give all their labels under spec.egressGateways, or the Deployment with --inventory',
+    )
   }
   const slots = { gateway: gateway.name, labels: show(gateway.podLabels) }
   tools.report('selects-others', { path, value: show(selector), slots })

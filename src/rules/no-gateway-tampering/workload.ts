@@ -38,9 +38,7 @@ export function choosesGateway(selector: Labels, gateway: EgressGateway, tools: 
 function podsOf(gateway: EgressGateway, tools: Judge): readonly Labels[] {
   return workloadKinds
     .flatMap(kind =>
-      tools.inventory
-        .list(kind, gateway.namespace)
-        .map(object => labelsOf(podTemplateOf(kind, object)?.template)),
+      tools.inventory.list(kind, gateway.namespace).map(object => labelsOf(podTemplateOf(kind, object)?.template)),
     )
     .filter(labels => mapSelects(gateway.podLabels, labels))
 }

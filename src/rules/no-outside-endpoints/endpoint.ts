@@ -39,7 +39,8 @@ export function sliceOf(subject: Subject, tools: Judge): Scene {
   const labels = labelsOf(object)
   const service = labels.get(serviceLabel) ?? ''
   const addresses = addressesIn(listAt(object, 'endpoints', tools), ['endpoints'], tools, (endpoint, path, add) => {
-    for (const [i, address] of listAt(endpoint, 'addresses', tools, path).entries()) add([...path, 'addresses', i], address)
+    for (const [i, address] of listAt(endpoint, 'addresses', tools, path).entries())
+      add([...path, 'addresses', i], address)
   })
   return {
     service,
@@ -99,7 +100,12 @@ function listAt(value: unknown, key: string, tools: Judge, at: Path = []): reado
  * The EndpointSlice controller rewrites its slices of a Service with a selector, the mirroring one those of Endpoints that
  * there are; the label alone proves nothing, since they leave the slices of other Services as they are.
  */
-function keeperOf(subject: Subject, service: string, writer: string | undefined, tools: Judge): 'yes' | 'no' | 'unknown' {
+function keeperOf(
+  subject: Subject,
+  service: string,
+  writer: string | undefined,
+  tools: Judge,
+): 'yes' | 'no' | 'unknown' {
   if (writer === 'endpointslice-controller.k8s.io') {
     const selects = hasSelector(subject, service, tools)
     if (selects !== undefined) return selects ? 'yes' : 'no'

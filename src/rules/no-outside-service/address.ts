@@ -1,5 +1,14 @@
 import type { Subject } from '../../core/rule.ts'
-import { includes, meets, nothing, parseAddress, parseSubnet, type Ranges, seeThrough, union } from '../../istio/cidr.ts'
+import {
+  includes,
+  meets,
+  nothing,
+  parseAddress,
+  parseSubnet,
+  type Ranges,
+  seeThrough,
+  union,
+} from '../../istio/cidr.ts'
 import { dig, field, list, text } from '../../istio/json.ts'
 import { quote } from '../../istio/text.ts'
 import type { Judge } from './rule.ts'

@@ -43,7 +43,10 @@ export function judgeAlias(subject: Subject, tools: Judge): void {
     tools.report('alias-outside', {
       path,
       value: host,
-      slots: { reason: 'which DNS does not complete', remedy: `write the full name: ${host}.NAMESPACE.svc.${tools.facts.mesh.clusterDomain}` },
+      slots: {
+        reason: 'which DNS does not complete',
+        remedy: `write the full name: ${host}.NAMESPACE.svc.${tools.facts.mesh.clusterDomain}`,
+      },
     })
   } else if (leadsOut(host, tools)) {
     const live = liveApprovals(host, tools.facts, tools.now)

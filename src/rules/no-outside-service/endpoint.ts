@@ -1,3 +1,4 @@
+import { refOf } from '../../core/kind.ts'
 import {
   insideRanges,
   internalAddresses,
@@ -11,7 +12,6 @@ import {
 import type { Subject } from '../../core/rule.ts'
 import { dig, field, list, text } from '../../istio/json.ts'
 import { protocolClass, servicePortProtocol } from '../../istio/protocol.ts'
-import { refOf } from '../../core/kind.ts'
 import type { Judge } from './rule.ts'
 
 /** Judges which endpoints a Service takes in that are no pods, and whether clients pick them themselves. */

@@ -84,7 +84,7 @@ export default defineRule<Message, Params>({
     'ingress-to-alias': {
       severity: 'medium',
       enforcementAction: 'warn',
-      why: 'Service "{value}" is an alias of "{host}", so the ingress gateway would be a reverse proxy to it',
+      why: '"{value}" is an alias of "{host}", so the ingress gateway would be a reverse proxy to it',
       fix: 'route to a Service that selects pods',
       threats: ['ing/external-backend'],
     },

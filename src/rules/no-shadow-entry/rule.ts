@@ -35,14 +35,14 @@ export default defineRule<Message, Record<never, never>>({
     'shadows-entry': {
       severity: 'critical',
       enforcementAction: 'deny',
-      why: 'ServiceEntry "{owner}" serves {host} in namespace "{client}" already, and this one would take its place there',
+      why: '{host} is served in namespace "{client}" by ServiceEntry "{owner}", whose place this one would take',
       fix: 'remove the host, or have the platform change its entry',
       threats: ['se/shadow-approved-host'],
     },
     'second-entry': {
       severity: 'high',
       enforcementAction: 'warn',
-      why: 'ServiceEntry "{owner}" has host "{host}" too, and a proxy spreads its connections over the endpoints of both',
+      why: '"{host}" is a host of ServiceEntry "{owner}" too, and a proxy spreads its connections over the endpoints of both',
       fix: 'keep the host in one ServiceEntry of the namespace',
       threats: ['se/shadow-approved-host'],
     },

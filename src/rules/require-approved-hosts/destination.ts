@@ -38,7 +38,7 @@ export function judgeDestinations(subject: Subject, tools: Judge): void {
       tools.notJudged(destination.path, unknown, 'see to its legs: this version does not trace routes')
       continue
     }
-    if (isInternalEntry(host, tools)) continue
+    if (isInternal(host, tools)) continue
     const message = destination.mirror ? 'mirror-not-approved' : 'destination-not-approved'
     const whose = subject.namespaceClass === 'platform' ? '' : ` for namespace "${subject.ref.namespace}"`
     const slots = { whose, remedy: remedyFor(host, subject, tools) }
@@ -101,8 +101,9 @@ function outsideHost({ text: host, form }: Host, tools: Judge): string | undefin
 /** Hosts of the mesh's own machines, by the list of all ServiceEntries, the same while nothing changes. */
 const internalHosts = new WeakMap<readonly Fields[], ReadonlySet<unknown>>()
 
-/** Returns true where an entry of the mesh's own machines gives the host. */
-function isInternalEntry(host: string, tools: Judge): boolean {
+/** Returns true where the policy, or an entry of the mesh's own machines, gives the host. */
+function isInternal(host: string, tools: Judge): boolean {
+  if (tools.facts.internalHosts.covering(host).length > 0) return true
   const entries = tools.inventory.list('ServiceEntry.networking.istio.io')
   const known = internalHosts.get(entries)
   if (known !== undefined) return known.has(host)

@@ -65,7 +65,11 @@ function judgeAnnotations({ object, oldObject }: Subject, user: string, tools: J
   for (const key of registration) {
     if (before.get(key) === after.get(key)) continue
     const path = ['metadata', 'annotations']
-    tools.report('registration-annotation', { path: after.has(key) ? [...path, key] : path, value: key, slots: { user } })
+    tools.report('registration-annotation', {
+      path: after.has(key) ? [...path, key] : path,
+      value: key,
+      slots: { user },
+    })
   }
 }
 

@@ -1,5 +1,5 @@
-import { insideRanges, machineAddress, machineKind, machineLabels, whereIs } from '../../core/machine.ts'
 import { refOf } from '../../core/kind.ts'
+import { insideRanges, machineAddress, machineKind, machineLabels, whereIs } from '../../core/machine.ts'
 import type { Subject } from '../../core/rule.ts'
 import { isClusterHost, parseHost } from '../../istio/host.ts'
 import { type Fields, field, isFields, stringMap } from '../../istio/json.ts'
@@ -44,4 +44,3 @@ function leadsOut(address: string, entry: Entry, { facts }: Judge): boolean {
   const name = host.ok ? host.value.text : address
   return !isClusterHost(name, facts.mesh.clusterDomain) && facts.internalHosts.covering(name).length === 0
 }
-

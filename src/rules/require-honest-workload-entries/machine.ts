@@ -1,10 +1,10 @@
+import { refOf } from '../../core/kind.ts'
 import { entryKind, entrySelects, machineLabels, serviceHost, serviceSelects } from '../../core/machine.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { parseHost } from '../../istio/host.ts'
 import { dig, type Fields, field, list, stringMap, text } from '../../istio/json.ts'
 import type { Labels } from '../../istio/selector.ts'
-import { refOf } from '../../core/kind.ts'
 import type { Judge } from './rule.ts'
 
 /** A WorkloadEntry, or the one that a WorkloadGroup is the pattern of. */

@@ -1,6 +1,6 @@
 import { entryKind, machineKind } from '../../core/machine.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
-import { requireLists, requireMap } from '../../core/shape.ts'
+import { requireMap } from '../../core/shape.ts'
 import { judgeAddress } from './address.ts'
 import { readMachine } from './machine.ts'
 import { judgePorts } from './port.ts'
@@ -120,10 +120,11 @@ export default defineRule<Message, Params>({
   },
   check(subject, tools) {
     // istiod writes whether a machine is healthy.
-    if (subject.subresource !== '' || !requireLists(subject, tools, [])) return
+    if (subject.subresource !== '' || !requireMap(subject, tools, ['spec'])) return
     const isGroup = subject.kind === groupKind
     const root = isGroup ? ['spec', 'template'] : ['spec']
-    if (!requireMap(subject, tools, root) || !requireMap(subject, tools, [...root, 'ports'])) return
+    if (isGroup && !requireMap(subject, tools, root)) return
+    if (!requireMap(subject, tools, [...root, 'ports'])) return
     const machine = readMachine(subject, root, tools)
     judgeAddress(machine, subject, tools)
     judgePorts(machine, subject, tools)
