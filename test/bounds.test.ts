@@ -10,7 +10,7 @@ import { readOverrides } from '../src/istio/overrides.ts'
 import { readProxyConfig } from '../src/istio/proxyconfig.ts'
 import { parseJson } from '../src/manifest/parse.ts'
 import { warningLines } from '../src/report/warning.ts'
-import { entry, gateway, many, numbered, pod, route } from './badinput/review.ts'
+import { entry, gateway, many, numbered, pod, review, route } from './badinput/review.ts'
 
 // What one object may cost: the limits, and what they say.
 
@@ -44,6 +44,15 @@ function change(before: object, after: object): object {
   return entry({}, { operation: 'UPDATE', object: specOf(after), oldObject: specOf(before) })
 }
 
+const slice = (endpoints: readonly object[]): object =>
+  review('discovery.k8s.io', 'EndpointSlice', {
+    metadata: { name: 'stripe', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'web' } },
+    addressType: 'IPv4',
+    endpoints,
+  })
+
+const service = (spec: object): object => review('', 'Service', { spec })
+
 const hosts = (count: number): string[] => many(count, i => `a${i}.b.example`)
 
 t.test('lists and maps that rules walk', t => {
@@ -65,6 +74,18 @@ t.test('lists and maps that rules walk', t => {
     ['a selector', gateway({ selector: numbered(10_001) }), [`spec.selector ${most}`]],
     ['labels', pod({}, numbered(10_001)), [`metadata.labels ${most}`]],
     ['annotations', pod(numbered(10_001)), [`metadata.annotations ${most}`]],
+    ['endpoints of a slice', slice(many(10_001, () => ({}))), [`endpoints ${most}`]],
+    [
+      'addresses of a slice',
+      slice([{ addresses: many(10_001, () => '10.244.0.1') }]),
+      [`endpoints.0.addresses ${most}`],
+    ],
+    [
+      'addresses of all endpoints',
+      slice(many(11, () => ({ addresses: many(1000, () => '10.244.0.1') }))),
+      ['endpoints holds more than 10000 addresses, the most that is judged'],
+    ],
+    ['addresses of a Service', service({ externalIPs: many(10_001, () => '10.0.0.1') }), [`spec.externalIPs ${most}`]],
     [
       'long annotations',
       pod({ a: 'x'.repeat(256 * 1024) }),

@@ -229,6 +229,7 @@ t.test('problems: all of all files at once, each with its place, what and fix', 
       ],
       [
         'a.yaml:7:58 spec.exemptions[0].object.kind: no rule judges "Deploymet"; did you mean "Deployment"?',
+        'a.yaml:8:58 spec.exemptions[1].object.kind: "Service" is a kind of several groups, add group: "" or "serving.knative.dev"',
         'a.yaml:9:79 spec.exemptions[2].path: ".spec" is no path, write it as the finding shows it, like metadata.annotations["a.b/c"] or spec.hosts[0]',
         'a.yaml:10:6 spec.exemptions[3].name: another exemption is named "c" and differs, give it another name',
       ],

@@ -8,7 +8,7 @@ import {
   seeThrough,
   union,
 } from '../istio/cidr.ts'
-import { parseHost } from '../istio/host.ts'
+import { isClusterHost, parseHost } from '../istio/host.ts'
 import { dig, type Fields, field, isFields, stringMap, text } from '../istio/json.ts'
 import { type Labels, mapSelects } from '../istio/selector.ts'
 import { labelsOf } from '../istio/workload.ts'
@@ -21,13 +21,13 @@ export const machineKind = 'WorkloadEntry.networking.istio.io'
 
 /** Where the address of an endpoint leads. */
 export type Whereabouts =
-  /** Into the ranges that were given as inside. */
+  /** Into the ranges that were given as inside, or to a name of the cluster or of the mesh itself. */
   | 'inside'
   /** Out of the cluster. */
   | 'outside'
   /** To a private address of which the policy does not say whether it is inside. */
   | 'unknown'
-  /** Where DNS says. */
+  /** Where DNS says, outside. */
   | 'name'
   /** To a process beside the proxy: a Unix socket, or loopback. */
   | 'socket'
@@ -49,15 +49,23 @@ export function insideRanges({ ranges }: Facts, accepted: Ranges = nothing): Ran
  * `validateWorkloadEntry`): an IP address, `unix://…`, or a DNS name. Private addresses are unknown where the policy gives
  * no ranges of pods and Services.
  */
-export function whereIs(address: string, { ranges }: Facts, inside: Ranges): Whereabouts {
+export function whereIs(address: string, facts: Facts, inside: Ranges): Whereabouts {
   if (address.startsWith('unix:')) return 'socket'
   const parsed = parseAddress(address)
-  if (!parsed.ok) return parseHost(address).ok ? 'name' : 'unreadable'
+  if (!parsed.ok) return whereIsName(address, facts)
   const ip = seeThrough(parsed.value)
   if (includes(inside, ip)) return 'inside'
   if (includes(loopback, ip)) return 'socket'
-  const known = ranges.pods !== undefined && ranges.services !== undefined
+  const { pods, services } = facts.ranges
+  const known = pods !== undefined && services !== undefined
   return known || !includes(privateRanges, ip) ? 'outside' : 'unknown'
+}
+
+function whereIsName(name: string, { internalHosts, mesh }: Facts): Whereabouts {
+  const parsed = parseHost(name)
+  if (!parsed.ok) return 'unreadable'
+  const host = parsed.value.text
+  return isClusterHost(host, mesh.clusterDomain) || internalHosts.covering(host).length > 0 ? 'inside' : 'name'
 }
 
 /** Returns the addresses that the policy gives a name of the mesh itself; undefined where it is none. */

@@ -3,8 +3,6 @@ import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { entryLimit } from '../../core/shape.ts'
 import { giveRanges } from '../../core/uncaptured.ts'
-import type { Ranges } from '../../istio/cidr.ts'
-import { isClusterHost, parseHost } from '../../istio/host.ts'
 import { dig, field, list, stringMap, text } from '../../istio/json.ts'
 import { quote } from '../../istio/text.ts'
 import { labelsOf } from '../../istio/workload.ts'
@@ -127,7 +125,9 @@ function hasSelector({ ref }: Subject, name: string, tools: Judge): boolean | un
 export function judge(scene: Scene, tools: Judge): void {
   const inside = insideRanges(tools.facts, internalAddresses(scene.host, tools.facts))
   const open: Address[] = []
-  for (const address of scene.addresses) if (!isInside(address, scene, inside, tools)) open.push(address)
+  for (const address of scene.addresses) {
+    if (whereIs(address.value, tools.facts, inside) !== 'inside') open.push(address)
+  }
   const [first] = open
   if (first === undefined) return
   const kept = scene.isKept()
@@ -148,12 +148,4 @@ export function judge(scene: Scene, tools: Judge): void {
       tools.notJudged(path, `whether ${value} is inside the cluster`, giveRanges)
     }
   }
-}
-
-function isInside({ value }: Address, { isName }: Scene, inside: Ranges, { facts }: Judge): boolean {
-  if (!isName) return whereIs(value, facts, inside) === 'inside'
-  const host = parseHost(value)
-  if (!host.ok) return false
-  const name = host.value.text
-  return isClusterHost(name, facts.mesh.clusterDomain) || facts.internalHosts.covering(name).length > 0
 }

@@ -44,7 +44,7 @@ export default defineRule<Message, Record<never, never>>({
   },
   check(subject, tools) {
     const { requester } = subject
-    if (requester === undefined || isController(requester, tools.facts)) return
+    if (isController(requester, tools.facts) || requester === undefined) return
     if (subject.kind === machineKind) judgeAnnotations(subject, requester.username, tools)
     else if (subject.subresource === 'status') judgeStatus(subject, requester.username, tools)
   },

@@ -1,7 +1,6 @@
 import { refOf } from '../../core/kind.ts'
 import { insideRanges, machineAddress, machineKind, machineLabels, whereIs } from '../../core/machine.ts'
 import type { Subject } from '../../core/rule.ts'
-import { isClusterHost, parseHost } from '../../istio/host.ts'
 import { type Fields, field, isFields, stringMap } from '../../istio/json.ts'
 import { mapSelects } from '../../istio/selector.ts'
 import { type Entry, quoteHosts } from './entry.ts'
@@ -38,9 +37,5 @@ function judgeMachine(machine: Fields, entry: Entry, tools: Judge): void {
 
 function leadsOut(address: string, entry: Entry, { facts }: Judge): boolean {
   const where = whereIs(address, facts, insideRanges(facts, entry.internalAddresses))
-  if (where !== 'name') return where === 'outside' || where === 'socket'
-  if (!entry.resolution.startsWith('DNS')) return false
-  const host = parseHost(address)
-  const name = host.ok ? host.value.text : address
-  return !isClusterHost(name, facts.mesh.clusterDomain) && facts.internalHosts.covering(name).length === 0
+  return where === 'outside' || where === 'socket' || (where === 'name' && entry.resolution.startsWith('DNS'))
 }

@@ -1,9 +1,7 @@
 import { insideRanges, internalAddresses, whereIs } from '../../core/machine.ts'
-import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { giveRanges } from '../../core/uncaptured.ts'
 import { nothing, union } from '../../istio/cidr.ts'
-import { isClusterHost, parseHost } from '../../istio/host.ts'
 import { quote } from '../../istio/text.ts'
 import { type Machine, takingEntries, takingServices } from './machine.ts'
 import type { Judge } from './rule.ts'
@@ -30,18 +28,10 @@ export function judgeAddress(machine: Machine, subject: Subject, tools: Judge): 
     case 'unknown':
       return tools.notJudged(path, `whether ${address} is inside the cluster`, giveRanges)
     case 'name':
-      return judgeName(path, address, tools)
+      return tools.report('outside-name', { path, value: address })
     case 'unreadable':
       return tools.malformed(path, `${quote(address)} is neither an address nor a name`)
   }
-}
-
-function judgeName(path: Path, address: string, tools: Judge): void {
-  const parsed = parseHost(address)
-  const host = parsed.ok ? parsed.value.text : address
-  const { internalHosts, mesh } = tools.facts
-  if (isClusterHost(host, mesh.clusterDomain) || internalHosts.covering(host).length > 0) return
-  tools.report('outside-name', { path, value: host })
 }
 
 /** An address of an internal host serves that host; all that takes the machine in must be given it. */
