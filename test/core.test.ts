@@ -230,7 +230,7 @@ t.test('an index of ServiceEntries serves every state that lies over it', t => {
   ]
   const base = inventoryOf([a, b, c])
   const found = (state: Inventory, host = 'x.example'): readonly string[] =>
-    servedHosts(host, state).map(({ namespace, name, host }) => `${namespace}/${name} ${host}`)
+    servedHosts(state)(host).map(({ namespace, name, host }) => `${namespace}/${name} ${host}`)
   const all = ['shop/a x.example', 'shop/c x.example', 'pay/b *.example']
   t.strictSame(found(base), all, 'the same host before a wildcard, then by place')
   t.strictSame(found(base, 'y.example'), ['pay/b *.example'])

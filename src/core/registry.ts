@@ -19,19 +19,23 @@ type Index = ReadonlyMap<string, readonly ServedHost[]>
 /** Hosts by the list of all ServiceEntries that are stored, the same while nothing changes. */
 const indexes = new WeakMap<readonly Fields[], Index>()
 
+/** Finds the hosts of ServiceEntries that serve a canonical host. */
+export type FindServed = (host: string) => readonly ServedHost[]
+
 /**
- * Returns the hosts of ServiceEntries that serve the canonical `host`: the same host, or a wildcard that covers it; the most
- * specific first, then by namespace and name. The cost grows with neither the entries nor their hosts.
+ * Returns what finds the hosts of ServiceEntries that serve a canonical host: the same host, or a wildcard that covers it;
+ * the most specific first, then by namespace and name. The cost of finding grows with neither the entries nor their hosts.
  */
-export function servedHosts(host: string, inventory: Inventory): readonly ServedHost[] {
+export function servedHosts(inventory: Inventory): FindServed {
   const { base, changes } = originOf(inventory.list(entryKind))
+  const stored = storedIndex(base)
   const over = indexOf(changes.flatMap(({ object }) => (object === undefined ? [] : [object])))
   const hidden = new Set(changes.map(({ ref }) => `${ref.namespace}/${ref.name}`))
-  const stored = storedIndex(base)
-  return coveringHosts(host).flatMap(wide => {
-    const some = (stored.get(wide) ?? []).filter(served => !hidden.has(`${served.namespace}/${served.name}`))
-    return [...some, ...(over.get(wide) ?? [])].sort(compareServed)
-  })
+  return host =>
+    coveringHosts(host).flatMap(wide => {
+      const some = (stored.get(wide) ?? []).filter(served => !hidden.has(`${served.namespace}/${served.name}`))
+      return [...some, ...(over.get(wide) ?? [])].sort(compareServed)
+    })
 }
 
 function storedIndex(entries: readonly Fields[]): Index {

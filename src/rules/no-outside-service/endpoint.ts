@@ -30,9 +30,9 @@ function judgeMachines({ object, ref }: Subject, tools: Judge): void {
   const host = serviceHost(object, tools.facts)
   const inside = insideRanges(tools.facts, internalAddresses(host, tools.facts))
   for (const machine of machines) {
+    if (!serviceSelects(object, machineLabels(machine))) continue
     const address = machineAddress(machine)
     if (whereIs(address, tools.facts, inside) !== 'outside') continue
-    if (!serviceSelects(object, machineLabels(machine))) continue
     const entry = refOf(machine).name
     tools.report('selects-outside', {
       path: ['spec', 'selector'],

@@ -1,5 +1,6 @@
 import { clientsOf, isOutsidePolicy } from '../../core/clients.ts'
 import { entryKind } from '../../core/machine.ts'
+import { servedHosts } from '../../core/registry.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { requireFewCombinations, requireLists } from '../../core/shape.ts'
 import { isClusterHost, parseHost } from '../../istio/host.ts'
@@ -51,11 +52,12 @@ export default defineRule<Message, Record<never, never>>({
     if (!requireLists(subject, tools, combined) || !requireFewCombinations(subject, tools, combined)) return
     const clients = clientsOf(subject, tools.facts, tools.inventory)
     if (isOutsidePolicy(subject, clients)) return
+    const find = servedHosts(tools.inventory)
     for (const [i, given] of list(dig(subject.object, 'spec', 'hosts')).entries()) {
       const parsed = parseHost(text(given) ?? '')
       // What a name of the cluster itself hides is a Service: require-approved-hosts.
       if (!parsed.ok || isClusterHost(parsed.value.text, tools.facts.mesh.clusterDomain)) continue
-      judgeHost({ subject, tools, clients, path: ['spec', 'hosts', i], host: parsed.value.text })
+      judgeHost({ subject, tools, clients, find, path: ['spec', 'hosts', i], host: parsed.value.text })
     }
   },
 })

@@ -3,7 +3,7 @@ import type { Clients } from '../../core/clients.ts'
 import { namespaceLabels } from '../../core/inventory.ts'
 import { defaultServiceExportTo } from '../../core/mesh.ts'
 import type { Path } from '../../core/path.ts'
-import { type ServedHost, servedHosts } from '../../core/registry.ts'
+import type { FindServed, ServedHost } from '../../core/registry.ts'
 import type { Subject } from '../../core/rule.ts'
 import { dig, type Fields, field, list } from '../../istio/json.ts'
 import { readExportTo, visibleIn } from '../../istio/visibility.ts'
@@ -14,6 +14,7 @@ interface Question {
   readonly subject: Subject
   readonly tools: Judge
   readonly clients: Clients
+  readonly find: FindServed
   readonly path: Path
   readonly host: string
 }
@@ -22,9 +23,7 @@ interface Question {
 export function judgeHost(question: Question): void {
   const { subject, tools, path, host } = question
   const { namespace, name } = subject.ref
-  const others = servedHosts(host, tools.inventory).filter(
-    served => served.namespace !== namespace || served.name !== name,
-  )
+  const others = question.find(host).filter(served => served.namespace !== namespace || served.name !== name)
   if (others.length === 0) return
   const second = others.find(served => served.namespace === namespace && isOther(served, host, subject.object))
   if (second !== undefined) {
@@ -56,17 +55,18 @@ function isOther(served: ServedHost, host: string, object: Fields): boolean {
 
 /**
  * Returns the namespace where the judged entry would take another's place: of those that see both, the first; undefined
- * where no namespace under the policy does. Entries from outside the policy have no place to lose. Istio:
+ * where no namespace under the policy does. Entries from outside the policy have no place to lose, nor has a tenant's that
+ * is there for everybody, which is refused for that: else one breach would keep others from what is approved. Istio:
  * pilot/pkg/model/sidecar.go (selectServices).
  */
 function clientOf(served: ServedHost, { subject, tools, clients }: Question): string | undefined {
   const { facts, inventory } = tools
-  if (facts.namespaces.classOf(served.namespace, namespaceLabels(inventory, served.namespace)) === 'notGoverned') {
-    return undefined
-  }
+  const owner = facts.namespaces.classOf(served.namespace, namespaceLabels(inventory, served.namespace))
+  if (owner === 'notGoverned') return undefined
   const exportTo = list(dig(served.entry, 'spec', 'exportTo')).filter(entry => typeof entry === 'string')
   const fallback = exportTo.length === 0 ? defaultServiceExportTo(facts, inventory) : undefined
   const visibility = readExportTo(exportTo, 'ServiceEntry', fallback)
+  if (owner === 'governed' && visibility === 'public') return undefined
   const names = clients.all ? [subject.ref.namespace] : [...clients.governed, ...clients.platform]
   return names.find(name => visibleIn(visibility, served.namespace, name))
 }

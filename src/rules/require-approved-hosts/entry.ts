@@ -11,7 +11,7 @@ import { portNumber } from '../../istio/port.ts'
 import { type Protocol, parseProtocol, protocolClass } from '../../istio/protocol.ts'
 import { bad } from '../../istio/result.ts'
 import { quote as quoted } from '../../istio/text.ts'
-import { missingRoute } from './route.ts'
+import { type FindMissing, missingRoutes } from './route.ts'
 import type { Judge } from './rule.ts'
 
 /** One host of a ServiceEntry, and what its approvals are compared with. */
@@ -24,6 +24,7 @@ interface HostQuestion {
   readonly clients: Clients
   readonly ports: readonly EntryPort[]
   readonly spec: unknown
+  readonly missing: FindMissing
 }
 
 /** A port of an entry. */
@@ -45,6 +46,7 @@ export function judgeEntry(subject: Subject, tools: Judge): void {
   const spec = field(subject.object, 'spec')
   const ports = readPorts(spec, tools)
   const inside = isInside(spec)
+  const missing = missingRoutes(tools)
   for (const [i, given] of list(field(spec, 'hosts')).entries()) {
     const path = ['spec', 'hosts', i]
     const parsed = typeof given === 'string' ? parseHost(given) : bad('must be a text')
@@ -56,7 +58,7 @@ export function judgeEntry(subject: Subject, tools: Judge): void {
     if (form === 'partial-wildcard') tools.report('partial-wildcard', { path, value: host })
     else if (isClusterHost(host, tools.facts.mesh.clusterDomain)) {
       if (subject.namespaceClass !== 'platform') tools.report('cluster-host', { path, value: host })
-    } else if (!inside) judgeHost({ subject, tools, path, host, form, clients, ports, spec })
+    } else if (!inside) judgeHost({ subject, tools, path, host, form, clients, ports, spec, missing })
   }
 }
 
@@ -103,7 +105,7 @@ function judgeHost(question: HostQuestion): void {
   if (!judgeClients(question, live)) return
   if (!judgePorts(question, live)) return
   if (endsAtGateway(question, live) || isGatewaysOwn(question)) return
-  const missing = missingRoute(host, tools)
+  const missing = question.missing(host)
   if (missing !== undefined) return tools.report('no-gateway-route', { path, value: host, slots: missing })
   const unknown = `whether traffic to "${host}" takes the egress gateway`
   tools.notJudged(path, unknown, 'see to its routes: this version does not trace them')

@@ -19,22 +19,26 @@ const gatewayApiRoutes = ['HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute'].map(
 /** Kinds in which routes are looked for. */
 export const routeKinds: readonly string[] = [virtualService, ...gatewayApiRoutes]
 
+/** Returns what is missing, and where to: slots of the message. */
+export type FindMissing = (host: string) => { readonly host: string; readonly gateway: string } | undefined
+
 /**
- * Returns the gateway that a route is missing to, where it is certain that nothing leads a host there: no VirtualService
- * that names the host, a wildcard over it or a name below it, has a destination that is an egress gateway's Service.
- * Undefined where such a one exists, though it may not be the one that counts, and where other ways are not excluded:
- * routes of the Gateway API to the gateway, a waypoint, kinds that are not known.
+ * Returns what finds the gateway that a route is missing to, where it is certain that nothing leads a host there: no
+ * VirtualService that names the host, a wildcard over it or a name below it, has a destination that is an egress gateway's
+ * Service. It finds nothing where such a one exists, though it may not be the one that counts, and where other ways are not
+ * excluded: routes of the Gateway API to the gateway, a waypoint, VirtualServices that are not known.
  */
-export function missingRoute(host: string, tools: Judge): { host: string; gateway: string } | undefined {
-  const { facts, inventory } = tools
+export function missingRoutes({ facts, inventory }: Judge): FindMissing {
   const gateways = facts.egressGateways ?? []
-  if (gateways.length === 0 || facts.waypoints !== undefined || !inventory.knows(virtualService)) return undefined
-  const steered = steeredHosts(inventory.list(virtualService), facts)
-  if (coveringHosts(host).some(name => steered.hosts.has(name)) || steered.hosts.has('*')) return undefined
-  // A VirtualService for a name below a wildcard counts for the wildcard's entry, too.
-  if (host.startsWith('*.') && steered.zones.has(host.slice(2))) return undefined
-  if (gatewayApiRoutes.some(kind => leadThere(inventory.list(kind), facts))) return undefined
-  return { host, gateway: few(gateways.map(gateway => gatewayHost(gateway, facts.mesh.clusterDomain))) }
+  const isUnknown = gateways.length === 0 || facts.waypoints !== undefined || !inventory.knows(virtualService)
+  if (isUnknown || gatewayApiRoutes.some(kind => leadThere(inventory.list(kind), facts))) return () => undefined
+  const { hosts, zones } = steeredHosts(inventory.list(virtualService), facts)
+  const gateway = few(gateways.map(some => gatewayHost(some, facts.mesh.clusterDomain)))
+  return host => {
+    if (hosts.has('*') || coveringHosts(host).some(name => hosts.has(name))) return undefined
+    // A VirtualService for a name below a wildcard counts for the wildcard's entry, too.
+    return host.startsWith('*.') && zones.has(host.slice(2)) ? undefined : { host, gateway }
+  }
 }
 
 /** Hosts that some VirtualService leads to an egress gateway, and every domain that they are below. */

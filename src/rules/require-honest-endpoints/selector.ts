@@ -1,6 +1,7 @@
 import { refOf } from '../../core/kind.ts'
 import { insideRanges, machineAddress, machineKind, machineLabels, whereIs } from '../../core/machine.ts'
 import type { Subject } from '../../core/rule.ts'
+import type { Ranges } from '../../istio/cidr.ts'
 import { type Fields, field, isFields, stringMap } from '../../istio/json.ts'
 import { mapSelects } from '../../istio/selector.ts'
 import { type Entry, quoteHosts } from './entry.ts'
@@ -21,21 +22,20 @@ export function judgeSelector(entry: Entry, { ref }: Subject, tools: Judge): voi
     const unknown = 'which addresses the WorkloadEntries have that the selector takes in'
     return tools.notJudged(path, unknown, 'give the WorkloadEntries of the namespace with --inventory')
   }
+  const inside = insideRanges(tools.facts, entry.internalAddresses)
   for (const machine of tools.inventory.list(machineKind, ref.namespace)) {
-    if (mapSelects(selector, machineLabels(machine))) judgeMachine(machine, entry, tools)
+    if (mapSelects(selector, machineLabels(machine))) judgeMachine(machine, inside, entry, tools)
   }
 }
 
 /** Whether the machine is one of the mesh at all is said of the WorkloadEntry itself, and here of what leads to it. */
-function judgeMachine(machine: Fields, entry: Entry, tools: Judge): void {
+function judgeMachine(machine: Fields, inside: Ranges, entry: Entry, tools: Judge): void {
   const address = machineAddress(machine)
-  if (address === '' || !leadsOut(address, entry, tools)) return
+  if (address === '') return
+  const where = whereIs(address, tools.facts, inside)
+  const leadsOut = where === 'outside' || where === 'socket' || (where === 'name' && entry.resolution.startsWith('DNS'))
+  if (!leadsOut) return
   const { name } = refOf(machine)
   const slots = { entry: name, address, hosts: quoteHosts(entry.hosts) }
   tools.report('selected-outside', { path, value: `${name} at ${address}`, slots })
-}
-
-function leadsOut(address: string, entry: Entry, { facts }: Judge): boolean {
-  const where = whereIs(address, facts, insideRanges(facts, entry.internalAddresses))
-  return where === 'outside' || where === 'socket' || (where === 'name' && entry.resolution.startsWith('DNS'))
 }
