@@ -95,8 +95,9 @@ function listAt(value: unknown, key: string, tools: Judge, at: Path = []): reado
 }
 
 /**
- * The EndpointSlice controller rewrites its slices of a Service with a selector, the mirroring one those of Endpoints that
- * there are; the label alone proves nothing, since they leave the slices of other Services as they are.
+ * The EndpointSlice controller rewrites its slices of a Service with a selector; the label alone proves nothing, since it
+ * leaves those of other Services as they are. What is mirrored from Endpoints is judged like any other: Endpoints may have
+ * been written while the Service had a selector, when nothing mirrored them.
  */
 function keeperOf(
   subject: Subject,
@@ -104,14 +105,10 @@ function keeperOf(
   writer: string | undefined,
   tools: Judge,
 ): 'yes' | 'no' | 'unknown' {
-  if (writer === 'endpointslice-controller.k8s.io') {
-    const selects = hasSelector(subject, service, tools)
-    if (selects !== undefined) return selects ? 'yes' : 'no'
-    return tools.inventory.knows('Service') ? 'no' : 'unknown'
-  }
-  if (writer !== 'endpointslicemirroring-controller.k8s.io') return 'no'
-  if (tools.inventory.find('Endpoints', subject.ref.namespace, service) !== undefined) return 'yes'
-  return tools.inventory.knows('Endpoints') ? 'no' : 'unknown'
+  if (writer !== 'endpointslice-controller.k8s.io') return 'no'
+  const selects = hasSelector(subject, service, tools)
+  if (selects !== undefined) return selects ? 'yes' : 'no'
+  return tools.inventory.knows('Service') ? 'no' : 'unknown'
 }
 
 /** Whether pods are chosen for a Service by their labels; undefined where the Service is not known. */
@@ -134,7 +131,7 @@ export function judge(scene: Scene, tools: Judge): void {
   if (kept === 'yes') return
   if (kept === 'unknown') {
     const unknown = `whether Service "${scene.service}" has a selector, so that Kubernetes keeps its endpoints`
-    return tools.notJudged(first.path, unknown, 'give the Services and Endpoints of the namespace with --inventory')
+    return tools.notJudged(first.path, unknown, 'give the Services of the namespace with --inventory')
   }
   let said = false
   for (const { path, value } of open) {

@@ -13,10 +13,10 @@ export default defineRule<Message, Record<never, never>>({
   risk: [
     'An EndpointSlice written by hand is taken in like those that Kubernetes writes, for a Service with a selector too. Its',
     'addresses may be anywhere, so an internal name leads outside and no ServiceEntry says so. What the controllers of',
-    'Kubernetes write for a Service with a selector, and what they mirror, is not judged again.',
+    'Kubernetes write for a Service with a selector follows its pods and passes.',
   ].join(' '),
   judges: [sliceKind, 'Endpoints'],
-  reads: ['Service', 'Endpoints'],
+  reads: ['Service'],
   facts: ['ranges', 'internalHosts', 'mesh'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],

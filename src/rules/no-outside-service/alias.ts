@@ -1,8 +1,8 @@
 import { liveApprovals } from '../../core/clients.ts'
-import { insideRanges } from '../../core/machine.ts'
+import { insideRanges, type Whereabouts, whereIs } from '../../core/machine.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
-import { includes, parseAddress, seeThrough } from '../../istio/cidr.ts'
+import { giveRanges } from '../../core/uncaptured.ts'
 import { isClusterHost, parseHost } from '../../istio/host.ts'
 import { dig, type Fields, field, list, text } from '../../istio/json.ts'
 import { quote } from '../../istio/text.ts'
@@ -38,7 +38,9 @@ export function judgeAlias(subject: Subject, tools: Judge): void {
   if (!parsed.ok) return tools.malformed(path, `externalName ${quote(given)} ${parsed.why}`)
   const { text: host, form } = parsed.value
   if (form === 'ip') {
-    if (!isInside(host, tools)) reportOutside(host, 'an address outside the cluster', tools)
+    const where = whereIsAddress(host, tools)
+    if (where === 'unknown') tools.notJudged(path, `whether ${host} is inside the cluster`, giveRanges)
+    else if (where !== 'inside') reportOutside(host, 'an address outside the cluster', tools)
   } else if (form === 'label') {
     tools.report('alias-outside', {
       path,
@@ -65,9 +67,8 @@ function reportOutside(host: string, reason: string, tools: Judge): void {
   tools.report('alias-outside', { path, value: host, slots: { reason, remedy } })
 }
 
-function isInside(address: string, tools: Judge): boolean {
-  const parsed = parseAddress(address)
-  return parsed.ok && includes(insideRanges(tools.facts, tools.facts.internalHosts.addresses), seeThrough(parsed.value))
+function whereIsAddress(address: string, { facts }: Judge): Whereabouts {
+  return whereIs(address, facts, insideRanges(facts, facts.internalHosts.addresses))
 }
 
 function leadsOut(host: string, tools: Judge): boolean {
@@ -98,7 +99,7 @@ export function judgeIngress(subject: Subject, tools: Judge): void {
     const parsed = parseHost(alias ?? '')
     if (!parsed.ok) continue
     const { text: host, form } = parsed.value
-    if (form === 'ip' ? isInside(host, tools) : !leadsOut(host, tools)) continue
+    if (form === 'ip' ? whereIsAddress(host, tools) !== 'outside' : !leadsOut(host, tools)) continue
     tools.report('ingress-to-alias', { path: at, value: name, slots: { host } })
   }
 }

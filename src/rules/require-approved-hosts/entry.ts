@@ -99,7 +99,8 @@ function judgeHost(question: HostQuestion): void {
   const live = liveApprovals(host, tools.facts, tools.now)
   if (live.length === 0) {
     // A name of the mesh itself needs no approval; require-honest-endpoints judges where it leads.
-    if (tools.facts.internalHosts.covering(host).length === 0) reportUnapproved(question)
+    if (tools.facts.internalHosts.covering(host).length === 0) return reportUnapproved(question)
+    if (subject.namespaceClass !== 'platform' && clients.all) tools.report('exported-to-all', { path, value: host })
     return
   }
   if (!judgeClients(question, live)) return
