@@ -8,7 +8,7 @@ import {
   seeThrough,
   union,
 } from '../istio/cidr.ts'
-import { isClusterHost, parseHost } from '../istio/host.ts'
+import { covers, parseHost } from '../istio/host.ts'
 import { dig, type Fields, field, isFields, stringMap, text } from '../istio/json.ts'
 import { type Labels, mapSelects } from '../istio/selector.ts'
 import { labelsOf } from '../istio/workload.ts'
@@ -52,20 +52,43 @@ export function insideRanges({ ranges }: Facts, accepted: Ranges = nothing): Ran
 export function whereIs(address: string, facts: Facts, inside: Ranges): Whereabouts {
   if (address.startsWith('unix:')) return 'socket'
   const parsed = parseAddress(address)
-  if (!parsed.ok) return whereIsName(address, facts)
-  const ip = seeThrough(parsed.value)
+  return parsed.ok ? whereIsAddress(parsed.value, facts, inside) : whereIsName(address, facts, inside)
+}
+
+function whereIsAddress(address: Ranges, { ranges }: Facts, inside: Ranges): Whereabouts {
+  const ip = seeThrough(address)
   if (includes(inside, ip)) return 'inside'
   if (includes(loopback, ip)) return 'socket'
-  const { pods, services } = facts.ranges
-  const known = pods !== undefined && services !== undefined
+  const known = ranges.pods !== undefined && ranges.services !== undefined
   return known || !includes(privateRanges, ip) ? 'outside' : 'unknown'
 }
 
-function whereIsName(name: string, { internalHosts, mesh }: Facts): Whereabouts {
+/**
+ * Names of Services are inside. By the name of a pod DNS answers with the address that the name spells, whether there is
+ * such a pod or not, as CoreDNS is usually set up (plugin `kubernetes`, `pods insecure`).
+ *
+ *     name                              whereabouts
+ *     web.shop.svc.cluster.local        inside
+ *     web.shop.svc.clusterset.local     inside
+ *     10-244-1-5.shop.pod.cluster.local inside, where 10.244.1.5 is
+ *     8-8-8-8.shop.pod.cluster.local    outside
+ *     db.corp.local                     name
+ *     api.example.com                   name
+ */
+function whereIsName(name: string, facts: Facts, inside: Ranges): Whereabouts {
   const parsed = parseHost(name)
   if (!parsed.ok) return 'unreadable'
   const host = parsed.value.text
-  return isClusterHost(host, mesh.clusterDomain) || internalHosts.covering(host).length > 0 ? 'inside' : 'name'
+  const { clusterDomain } = facts.mesh
+  if (facts.internalHosts.covering(host).length > 0) return 'inside'
+  if ([`svc.${clusterDomain}`, 'svc.clusterset.local', 'svc'].some(zone => covers(`*.${zone}`, host))) return 'inside'
+  if (!covers(`*.pod.${clusterDomain}`, host)) return 'name'
+  const spelled = host.slice(0, host.indexOf('.'))
+  for (const separator of ['.', ':']) {
+    const address = parseAddress(spelled.replaceAll('-', separator))
+    if (address.ok) return whereIsAddress(address.value, facts, inside)
+  }
+  return 'name'
 }
 
 /** Returns the addresses that the policy gives a name of the mesh itself; undefined where it is none. */

@@ -23,9 +23,10 @@ export interface Scene {
   /** Full name of the Service. */
   readonly host: string
   readonly isName: boolean
-  readonly addresses: readonly Address[]
-  /** Whether a controller of Kubernetes keeps the object as it must be; looked up only for addresses outside. */
-  readonly isKept: () => 'yes' | 'no' | 'unknown'
+  /** Whether a controller of Kubernetes keeps the object as it must be. */
+  readonly kept: 'yes' | 'no' | 'unknown'
+  /** Returns the addresses; read only where they count. */
+  readonly addresses: () => readonly Address[]
 }
 
 const serviceLabel = 'kubernetes.io/service-name'
@@ -36,35 +37,37 @@ export function sliceOf(subject: Subject, tools: Judge): Scene {
   const { object, ref } = subject
   const labels = labelsOf(object)
   const service = labels.get(serviceLabel) ?? ''
-  const addresses = addressesIn(listAt(object, 'endpoints', tools), ['endpoints'], tools, (endpoint, path, add) => {
-    for (const [i, address] of listAt(endpoint, 'addresses', tools, path).entries())
-      add([...path, 'addresses', i], address)
-  })
+  const addresses = (): readonly Address[] =>
+    addressesIn(listAt(object, 'endpoints', tools), ['endpoints'], tools, (endpoint, path, add) => {
+      for (const [i, address] of listAt(endpoint, 'addresses', tools, path).entries())
+        add([...path, 'addresses', i], address)
+    })
   return {
     service,
     host: `${service}.${ref.namespace}.svc.${tools.facts.mesh.clusterDomain}`,
     isName: field(object, 'addressType') === 'FQDN',
     addresses,
-    isKept: () => keeperOf(subject, service, labels.get(writerLabel), tools),
+    kept: keeperOf(subject, service, labels.get(writerLabel), tools),
   }
 }
 
 /** Returns the addresses of an object of the older kind, which is mirrored for a Service without a selector. */
 export function endpointsOf(subject: Subject, tools: Judge): Scene {
   const { object, ref } = subject
-  const addresses = addressesIn(listAt(object, 'subsets', tools), ['subsets'], tools, (subset, path, add) => {
-    for (const key of ['addresses', 'notReadyAddresses']) {
-      for (const [i, address] of listAt(subset, key, tools, path).entries()) {
-        add([...path, key, i, 'ip'], field(address, 'ip'))
+  const addresses = (): readonly Address[] =>
+    addressesIn(listAt(object, 'subsets', tools), ['subsets'], tools, (subset, path, add) => {
+      for (const key of ['addresses', 'notReadyAddresses']) {
+        for (const [i, address] of listAt(subset, key, tools, path).entries()) {
+          add([...path, key, i, 'ip'], field(address, 'ip'))
+        }
       }
-    }
-  })
+    })
   return {
     service: ref.name,
     host: `${ref.name}.${ref.namespace}.svc.${tools.facts.mesh.clusterDomain}`,
     isName: false,
     addresses,
-    isKept: () => (hasSelector(subject, ref.name, tools) === true ? 'yes' : 'no'),
+    kept: hasSelector(subject, ref.name, tools) === true ? 'yes' : 'no',
   }
 }
 
@@ -120,16 +123,15 @@ function hasSelector({ ref }: Subject, name: string, tools: Judge): boolean | un
 
 /** Judges each address of an object that no controller keeps; what is not known is said once. */
 export function judge(scene: Scene, tools: Judge): void {
+  if (scene.kept === 'yes') return
   const inside = insideRanges(tools.facts, internalAddresses(scene.host, tools.facts))
   const open: Address[] = []
-  for (const address of scene.addresses) {
+  for (const address of scene.addresses()) {
     if (whereIs(address.value, tools.facts, inside) !== 'inside') open.push(address)
   }
   const [first] = open
   if (first === undefined) return
-  const kept = scene.isKept()
-  if (kept === 'yes') return
-  if (kept === 'unknown') {
+  if (scene.kept === 'unknown') {
     const unknown = `whether Service "${scene.service}" has a selector, so that Kubernetes keeps its endpoints`
     return tools.notJudged(first.path, unknown, 'give the Services of the namespace with --inventory')
   }

@@ -3,7 +3,7 @@ import { insideRanges, type Whereabouts, whereIs } from '../../core/machine.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { giveRanges } from '../../core/uncaptured.ts'
-import { isClusterHost, parseHost } from '../../istio/host.ts'
+import { parseHost } from '../../istio/host.ts'
 import { dig, type Fields, field, list, text } from '../../istio/json.ts'
 import { quote } from '../../istio/text.ts'
 import type { Judge } from './rule.ts'
@@ -37,29 +37,29 @@ export function judgeAlias(subject: Subject, tools: Judge): void {
   const parsed = parseHost(given)
   if (!parsed.ok) return tools.malformed(path, `externalName ${quote(given)} ${parsed.why}`)
   const { text: host, form } = parsed.value
-  if (form === 'ip') {
-    const where = whereIsAddress(host, tools)
-    if (where === 'unknown') tools.notJudged(path, `whether ${host} is inside the cluster`, giveRanges)
-    else if (where !== 'inside') reportOutside(host, 'an address outside the cluster', tools)
-  } else if (form === 'label') {
-    tools.report('alias-outside', {
+  if (form === 'label') {
+    const remedy = `write the full name: ${host}.NAMESPACE.svc.${tools.facts.mesh.clusterDomain}`
+    return tools.report('alias-outside', {
       path,
       value: host,
-      slots: {
-        reason: 'which DNS does not complete',
-        remedy: `write the full name: ${host}.NAMESPACE.svc.${tools.facts.mesh.clusterDomain}`,
-      },
+      slots: { reason: 'which DNS does not complete', remedy },
     })
-  } else if (leadsOut(host, tools)) {
-    const live = liveApprovals(host, tools.facts, tools.now)
-    const isApproved = live.some(
-      approval => subject.namespaceClass === 'platform' || approval.allows(subject.ref.namespace),
-    )
-    if (isApproved) tools.report('alias-approved', { path, value: host })
-    else if (live.length === 0) reportOutside(host, 'a host that is not approved', tools)
-    else reportOutside(host, `a host that is not approved for namespace "${subject.ref.namespace}"`, tools)
-    if (isApproved) judgePorts(subject, host, tools)
   }
+  const where = whereAlias(host, tools)
+  if (where === 'unknown') tools.notJudged(path, `whether ${host} is inside the cluster`, giveRanges)
+  else if (where === 'name') judgeName(host, subject, tools)
+  else if (where !== 'inside') reportOutside(host, 'an address outside the cluster', tools)
+}
+
+function judgeName(host: string, subject: Subject, tools: Judge): void {
+  const live = liveApprovals(host, tools.facts, tools.now)
+  if (live.length === 0) return reportOutside(host, 'a host that is not approved', tools)
+  const { namespace } = subject.ref
+  if (subject.namespaceClass !== 'platform' && !live.some(approval => approval.allows(namespace))) {
+    return reportOutside(host, `a host that is not approved for namespace "${namespace}"`, tools)
+  }
+  tools.report('alias-approved', { path, value: host })
+  judgePorts(subject, host, tools)
 }
 
 function reportOutside(host: string, reason: string, tools: Judge): void {
@@ -67,12 +67,8 @@ function reportOutside(host: string, reason: string, tools: Judge): void {
   tools.report('alias-outside', { path, value: host, slots: { reason, remedy } })
 }
 
-function whereIsAddress(address: string, { facts }: Judge): Whereabouts {
-  return whereIs(address, facts, insideRanges(facts, facts.internalHosts.addresses))
-}
-
-function leadsOut(host: string, tools: Judge): boolean {
-  return !isClusterHost(host, tools.facts.mesh.clusterDomain) && tools.facts.internalHosts.covering(host).length === 0
+function whereAlias(host: string, { facts }: Judge): Whereabouts {
+  return whereIs(host, facts, insideRanges(facts, facts.internalHosts.addresses))
 }
 
 function judgePorts({ object }: Subject, host: string, tools: Judge): void {
@@ -98,8 +94,9 @@ export function judgeIngress(subject: Subject, tools: Judge): void {
     const alias = aliasOf(tools.inventory.find('Service', subject.ref.namespace, name))
     const parsed = parseHost(alias ?? '')
     if (!parsed.ok) continue
-    const { text: host, form } = parsed.value
-    if (form === 'ip' ? whereIsAddress(host, tools) !== 'outside' : !leadsOut(host, tools)) continue
+    const host = parsed.value.text
+    const where = whereAlias(host, tools)
+    if (where !== 'outside' && where !== 'name') continue
     tools.report('ingress-to-alias', { path: at, value: name, slots: { host } })
   }
 }
