@@ -57,7 +57,8 @@ function indexOf(entries: readonly Fields[]): Index {
       const served = { host, namespace, name, entry }
       const others = index.get(host)
       if (others === undefined) index.set(host, [served])
-      else others.push(served)
+      // An entry that repeats a host serves it no more than once.
+      else if (others.at(-1)?.entry !== entry) others.push(served)
     }
   }
   return index

@@ -53,11 +53,15 @@ export default defineRule<Message, Record<never, never>>({
     const clients = clientsOf(subject, tools.facts, tools.inventory)
     if (isOutsidePolicy(subject, clients)) return
     const find = servedHosts(tools.inventory)
+    const seen = new Set<string>()
     for (const [i, given] of list(dig(subject.object, 'spec', 'hosts')).entries()) {
       const parsed = parseHost(text(given) ?? '')
       // What a name of the cluster itself hides is a Service: require-approved-hosts.
       if (!parsed.ok || isClusterHost(parsed.value.text, tools.facts.mesh.clusterDomain)) continue
-      judgeHost({ subject, tools, clients, find, path: ['spec', 'hosts', i], host: parsed.value.text })
+      const host = parsed.value.text
+      if (seen.has(host)) continue
+      seen.add(host)
+      judgeHost({ subject, tools, clients, find, path: ['spec', 'hosts', i], host })
     }
   },
 })
