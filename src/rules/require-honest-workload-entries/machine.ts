@@ -7,6 +7,9 @@ import { dig, type Fields, field, list, stringMap, text } from '../../istio/json
 import type { Labels } from '../../istio/selector.ts'
 import type { Judge } from './rule.ts'
 
+/** The kind of a pattern that WorkloadEntries are made from. */
+export const groupKind = 'WorkloadGroup.networking.istio.io'
+
 /** A WorkloadEntry, or the one that a WorkloadGroup is the pattern of. */
 export interface Machine {
   readonly root: Path

@@ -2,7 +2,7 @@ import { entryKind, machineKind } from '../../core/machine.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { requireMap } from '../../core/shape.ts'
 import { judgeAddress } from './address.ts'
-import { readMachine } from './machine.ts'
+import { groupKind, readMachine } from './machine.ts'
 import { judgePorts } from './port.ts'
 import { judgeStanding } from './standing.ts'
 
@@ -27,8 +27,6 @@ export interface Params {
 /** What this rule judges with. */
 export type Judge = Tools<Message, Params>
 
-const groupKind = 'WorkloadGroup.networking.istio.io'
-
 const names = (what: string): { doc: string; schema: Record<string, unknown>; default: readonly string[] } => ({
   doc: `${what}, each as \`namespace/name\`; \`namespace/*\` is all of a namespace.`,
   schema: { type: 'array', items: { type: 'string', pattern: '^[^/]+/[^/]+$' } },
@@ -45,7 +43,7 @@ export default defineRule<Message, Params>({
     'istiod registers by itself is judged the same: by what it says.',
   ].join(' '),
   judges: [machineKind, groupKind],
-  reads: ['Namespace', 'Service', entryKind],
+  reads: ['Namespace', 'Service', entryKind, groupKind],
   facts: ['ranges', 'internalHosts', 'mesh'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
@@ -58,7 +56,7 @@ export default defineRule<Message, Params>({
       default: [],
     },
     accounts: names('Service accounts whose identity machines outside the cluster may have'),
-    groups: names('WorkloadGroups that tenants may keep, with the account that they name'),
+    groups: names('WorkloadGroups that tenants may keep, with machines of the account that they name'),
   },
   messages: {
     'outside-address': {

@@ -1,7 +1,8 @@
 import { namespaceLabels } from '../../core/inventory.ts'
+import { refOf } from '../../core/kind.ts'
 import type { Subject } from '../../core/rule.ts'
-import { field, text } from '../../istio/json.ts'
-import type { Machine } from './machine.ts'
+import { dig, field, text } from '../../istio/json.ts'
+import { groupKind, type Machine } from './machine.ts'
 import type { Judge } from './rule.ts'
 
 const networkLabel = 'topology.istio.io/network'
@@ -20,8 +21,20 @@ export function judgeStanding(machine: Machine, isGroup: boolean, { ref }: Subje
     return
   }
   const account = text(field(spec, 'serviceAccount')) ?? ''
-  if (account === '' || isIn(params.accounts, ref.namespace, account)) return
+  if (account === '' || isIn(params.accounts, ref.namespace, account) || isOfGroup(account, ref.namespace, tools))
+    return
   tools.report('lent-identity', { path: [...root, 'serviceAccount'], value: `${ref.namespace}/${account}` })
+}
+
+/** istiod gives the machines of a group its account: the group that is listed, not an annotation, permits that. */
+function isOfGroup(account: string, namespace: string, { inventory, params }: Judge): boolean {
+  return inventory
+    .list(groupKind, namespace)
+    .some(
+      group =>
+        isIn(params.groups, namespace, refOf(group).name) &&
+        dig(group, 'spec', 'template', 'serviceAccount') === account,
+    )
 }
 
 function isIn(listed: readonly string[], namespace: string, name: string): boolean {
