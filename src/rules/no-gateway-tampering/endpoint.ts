@@ -2,23 +2,24 @@ import type { EgressGateway } from '../../core/facts.ts'
 import { machineKind, machineLabels } from '../../core/machine.ts'
 import type { Subject } from '../../core/rule.ts'
 import { few } from '../../core/uncaptured.ts'
+import { isControllersSlice } from '../../core/writer.ts'
 import { dig, field, list, stringMap } from '../../istio/json.ts'
 import { type Labels, mapSelects } from '../../istio/selector.ts'
+import { labelsOf } from '../../istio/workload.ts'
 import type { Judge } from './rule.ts'
 
 export const sliceKind = 'EndpointSlice.discovery.k8s.io'
 export const groupKind = 'WorkloadGroup.networking.istio.io'
 
 const serviceLabel = 'kubernetes.io/service-name'
-const writerLabel = 'endpointslice.kubernetes.io/managed-by'
 
 /**
  * Judges a slice of a gateway's Service: all slices with its name are taken together, and only those that the controller of
  * Kubernetes keeps hold the gateway's pods. Istio: pilot/pkg/serviceregistry/kube/controller/endpointslice.go.
  */
-export function judgeSlice(gateways: readonly EgressGateway[], subject: Subject, labels: Labels, tools: Judge): void {
-  const service = labels.get(serviceLabel)
-  if (labels.get(writerLabel) === 'endpointslice-controller.k8s.io') return
+export function judgeSlice(gateways: readonly EgressGateway[], subject: Subject, tools: Judge): void {
+  if (isControllersSlice(subject.object, subject.requester)) return
+  const service = labelsOf(subject.object).get(serviceLabel)
   if (list(field(subject.object, 'endpoints')).length === 0) return
   for (const gateway of gateways.filter(candidate => candidate.service === service)) {
     tools.report('extra-slice', {

@@ -1,7 +1,6 @@
 import { machineKind } from '../../core/machine.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { requireLists, requireMap } from '../../core/shape.ts'
-import { labelsOf } from '../../istio/workload.ts'
 import { groupKind, judgeMachine, judgeSlice, sliceKind } from './endpoint.ts'
 import { judgeService } from './service.ts'
 import { workloadKinds } from './workload.ts'
@@ -97,7 +96,7 @@ export default defineRule<Message, Record<never, never>>({
       if (own.length === 0 || !requireLists(subject, tools, ['ports']) || !requireMap(subject, tools, selector)) return
       for (const gateway of own) judgeService(gateway, subject, tools)
     } else if (subject.operation === 'DELETE') return
-    else if (subject.kind === sliceKind) judgeSlice(gateways, subject, labelsOf(subject.object), tools)
+    else if (subject.kind === sliceKind) judgeSlice(gateways, subject, tools)
     else if (requireLists(subject, tools, [])) judgeMachine(gateways, subject, tools)
   },
 })

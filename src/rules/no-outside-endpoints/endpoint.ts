@@ -3,6 +3,7 @@ import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { entryLimit } from '../../core/shape.ts'
 import { giveRanges } from '../../core/uncaptured.ts'
+import { isControllersSlice } from '../../core/writer.ts'
 import { dig, field, list, stringMap, text } from '../../istio/json.ts'
 import { quote } from '../../istio/text.ts'
 import { labelsOf } from '../../istio/workload.ts'
@@ -30,13 +31,11 @@ export interface Scene {
 }
 
 const serviceLabel = 'kubernetes.io/service-name'
-const writerLabel = 'endpointslice.kubernetes.io/managed-by'
 
 /** Returns the addresses of a slice. Istio: pilot/pkg/serviceregistry/kube/controller/endpointslice.go. */
 export function sliceOf(subject: Subject, tools: Judge): Scene {
   const { object, ref } = subject
-  const labels = labelsOf(object)
-  const service = labels.get(serviceLabel) ?? ''
+  const service = labelsOf(object).get(serviceLabel) ?? ''
   const addresses = (): readonly Address[] =>
     addressesIn(listAt(object, 'endpoints', tools), ['endpoints'], tools, (endpoint, path, add) => {
       for (const [i, address] of listAt(endpoint, 'addresses', tools, path).entries())
@@ -47,7 +46,7 @@ export function sliceOf(subject: Subject, tools: Judge): Scene {
     host: `${service}.${ref.namespace}.svc.${tools.facts.mesh.clusterDomain}`,
     isName: field(object, 'addressType') === 'FQDN',
     addresses,
-    kept: keeperOf(subject, service, labels.get(writerLabel), tools),
+    kept: keeperOf(subject, service, tools),
   }
 }
 
@@ -99,16 +98,11 @@ function listAt(value: unknown, key: string, tools: Judge, at: Path = []): reado
 
 /**
  * The EndpointSlice controller rewrites its slices of a Service with a selector; the label alone proves nothing, since it
- * leaves those of other Services as they are. What is mirrored from Endpoints is judged like any other: Endpoints may have
+ * leaves those of other Services as they are, and is late where somebody forges one again and again. What is mirrored from Endpoints is judged like any other: Endpoints may have
  * been written while the Service had a selector, when nothing mirrored them.
  */
-function keeperOf(
-  subject: Subject,
-  service: string,
-  writer: string | undefined,
-  tools: Judge,
-): 'yes' | 'no' | 'unknown' {
-  if (writer !== 'endpointslice-controller.k8s.io') return 'no'
+function keeperOf(subject: Subject, service: string, tools: Judge): 'yes' | 'no' | 'unknown' {
+  if (!isControllersSlice(subject.object, subject.requester)) return 'no'
   const selects = hasSelector(subject, service, tools)
   if (selects !== undefined) return selects ? 'yes' : 'no'
   return tools.inventory.knows('Service') ? 'no' : 'unknown'
