@@ -13,11 +13,12 @@ import {
   type OnUnknown,
   type Verdict,
 } from '../src/core/finding.ts'
-import { type Inventory, inventoryOf, namespaceLabels, overlay } from '../src/core/inventory.ts'
+import { type Inventory, inventoryOf, namespaceLabels, originOf, overlay } from '../src/core/inventory.ts'
 import { formatRef, groupOf, isNamespaced, kindOf, refOf } from '../src/core/kind.ts'
 import { differences, isMeshConfigMap, meshMode } from '../src/core/mesh.ts'
 import { formatPath, matchesPattern, type Path, parsePattern } from '../src/core/path.ts'
 import type { ChosenRule, Policy } from '../src/core/policy.ts'
+import { servedHosts } from '../src/core/registry.ts'
 import type { Operation, Review } from '../src/core/review.ts'
 import { defineRule, fillSlots, type Message, type Rule, type RuleMetadata, type Tools } from '../src/core/rule.ts'
 import { enumerate, nearest, printable, shorten, show } from '../src/core/text.ts'
@@ -216,6 +217,36 @@ function object(kind: string, namespace: string, name: string, more: Fields = {}
   const apiVersion = group.length === 0 ? 'v1' : `${group.join('.')}/v1`
   return { apiVersion, kind: bare, metadata: { namespace, name, ...more } }
 }
+
+t.test('an index of ServiceEntries serves every state that lies over it', t => {
+  const served = (namespace: string, name: string, ...hosts: readonly string[]): Fields => ({
+    ...object('ServiceEntry.networking.istio.io', namespace, name),
+    spec: { hosts },
+  })
+  const [a, b, c] = [
+    served('shop', 'a', 'x.example'),
+    served('pay', 'b', '*.example'),
+    served('shop', 'c', 'x.example'),
+  ]
+  const base = inventoryOf([a, b, c])
+  const found = (state: Inventory, host = 'x.example'): readonly string[] =>
+    servedHosts(state)(host).map(({ namespace, name, host }) => `${namespace}/${name} ${host}`)
+  const all = ['shop/a x.example', 'shop/c x.example', 'pay/b *.example']
+  t.strictSame(found(base), all, 'the same host before a wildcard, then by place')
+  t.strictSame(found(base, 'y.example'), ['pay/b *.example'])
+  t.strictSame(found(base, '*.example'), ['pay/b *.example'])
+  t.strictSame(found(base.without(refOf(a))), all.slice(1), 'one less')
+  const other = served('shop', 'a', 'y.example')
+  const replaced = base.with(refOf(other), other)
+  t.strictSame(found(replaced), all.slice(1), 'one that has another host now')
+  t.strictSame(found(replaced.with(refOf(a), a)), all, 'what lies above hides what lies below')
+  t.strictSame(found(replaced, 'y.example'), ['shop/a y.example', 'pay/b *.example'])
+  t.strictSame(found(base), all, 'the original')
+  const { base: first, changes } = originOf(replaced.without(refOf(b)).list('ServiceEntry.networking.istio.io'))
+  t.equal(first, base.list('ServiceEntry.networking.istio.io'), 'the list that is stored, itself')
+  t.equal(changes.length, 2)
+  t.end()
+})
 
 t.test('the inventory: known and unknown kinds, one more, one less, the original unchanged', t => {
   const a = object('Pod', 'shop', 'a')

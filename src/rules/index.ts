@@ -14,6 +14,7 @@ import noForwardProxy from './no-forward-proxy/rule.ts'
 import noGatewayDetour from './no-gateway-detour/rule.ts'
 import noGatewayHijack from './no-gateway-hijack/rule.ts'
 import noGatewayImpersonation from './no-gateway-impersonation/rule.ts'
+import noGatewayTampering from './no-gateway-tampering/rule.ts'
 import noGatewayWeakening from './no-gateway-weakening/rule.ts'
 import noHostNetwork from './no-host-network/rule.ts'
 import noInternalAnnotation from './no-internal-annotation/rule.ts'
@@ -22,6 +23,8 @@ import noNodeEgress from './no-node-egress/rule.ts'
 import noOpenGateway from './no-open-gateway/rule.ts'
 import noOpenListener from './no-open-listener/rule.ts'
 import noOpeningDelete from './no-opening-delete/rule.ts'
+import noOutsideEndpoints from './no-outside-endpoints/rule.ts'
+import noOutsideService from './no-outside-service/rule.ts'
 import noProxyExtension from './no-proxy-extension/rule.ts'
 import noProxyReconfiguration from './no-proxy-reconfiguration/rule.ts'
 import noProxyShell from './no-proxy-shell/rule.ts'
@@ -29,6 +32,7 @@ import noProxyUser from './no-proxy-user/rule.ts'
 import noProxyVolumes from './no-proxy-volumes/rule.ts'
 import noRouteOverride from './no-route-override/rule.ts'
 import noSecondNetwork from './no-second-network/rule.ts'
+import noShadowEntry from './no-shadow-entry/rule.ts'
 import noTemplateInjection from './no-template-injection/rule.ts'
 import noTenantGateway from './no-tenant-gateway/rule.ts'
 import requireApprovedHosts from './require-approved-hosts/rule.ts'
@@ -36,10 +40,12 @@ import requireApprovedIssuers from './require-approved-issuers/rule.ts'
 import requireApprovedProviders from './require-approved-providers/rule.ts'
 import requireCanonicalHosts from './require-canonical-hosts/rule.ts'
 import requireClusterNames from './require-cluster-names/rule.ts'
+import requireControllerWriter from './require-controller-writer/rule.ts'
 import requireEarlyCapture from './require-early-capture/rule.ts'
 import requireFullCapture from './require-full-capture/rule.ts'
 import requireGuardedMesh from './require-guarded-mesh/rule.ts'
 import requireHonestEndpoints from './require-honest-endpoints/rule.ts'
+import requireHonestWorkloadEntries from './require-honest-workload-entries/rule.ts'
 import requireInjection from './require-injection/rule.ts'
 import requireKnownWaypoint from './require-known-waypoint/rule.ts'
 import requirePlatformWriter from './require-platform-writer/rule.ts'
@@ -63,6 +69,7 @@ export const rules: readonly Rule[] = [
   noGatewayDetour,
   noGatewayHijack,
   noGatewayImpersonation,
+  noGatewayTampering,
   noGatewayWeakening,
   noHostNetwork,
   noInternalAnnotation,
@@ -71,6 +78,8 @@ export const rules: readonly Rule[] = [
   noOpenGateway,
   noOpenListener,
   noOpeningDelete,
+  noOutsideEndpoints,
+  noOutsideService,
   noProxyExtension,
   noProxyReconfiguration,
   noProxyShell,
@@ -78,6 +87,7 @@ export const rules: readonly Rule[] = [
   noProxyVolumes,
   noRouteOverride,
   noSecondNetwork,
+  noShadowEntry,
   noTemplateInjection,
   noTenantGateway,
   requireApprovedHosts,
@@ -85,10 +95,12 @@ export const rules: readonly Rule[] = [
   requireApprovedProviders,
   requireCanonicalHosts,
   requireClusterNames,
+  requireControllerWriter,
   requireEarlyCapture,
   requireFullCapture,
   requireGuardedMesh,
   requireHonestEndpoints,
+  requireHonestWorkloadEntries,
   requireInjection,
   requireKnownWaypoint,
   requirePlatformWriter,
