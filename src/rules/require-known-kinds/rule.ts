@@ -1,5 +1,5 @@
 import { defineRule } from '../../core/rule.ts'
-import { knownGroups, knownKinds } from './kinds.ts'
+import { meshGroups, meshKinds } from '../../istio/kinds.ts'
 
 export default defineRule<'unknown-kind', Record<never, never>>({
   id: 'require-known-kinds',
@@ -10,7 +10,7 @@ export default defineRule<'unknown-kind', Record<never, never>>({
     'groups, and what is not in the table of known kinds is refused until Sallyport knows it. A kind that is taken away is',
     'never refused.',
   ].join(' '),
-  judges: knownGroups.map(group => `*.${group}`),
+  judges: meshGroups.map(group => `*.${group}`),
   reads: [],
   facts: [],
   operations: ['CREATE', 'UPDATE'],
@@ -28,6 +28,6 @@ export default defineRule<'unknown-kind', Record<never, never>>({
     },
   },
   check({ kind }, tools) {
-    if (!knownKinds.has(kind)) tools.report('unknown-kind', { path: ['kind'], value: kind })
+    if (!meshKinds.has(kind)) tools.report('unknown-kind', { path: ['kind'], value: kind })
   },
 })

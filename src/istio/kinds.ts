@@ -1,5 +1,3 @@
-import type { Kind } from '../../core/kind.ts'
-
 /**
  * Kinds by group, those of older releases that control planes may still serve among them.
  *
@@ -42,10 +40,10 @@ const groups: Readonly<Record<string, readonly string[]>> = {
   'inference.networking.k8s.io': ['InferencePool'],
 }
 
-/** The groups in which a kind that is not in the table is refused. */
-export const knownGroups: readonly string[] = Object.keys(groups)
+/** The API groups of Istio, of what installs it, and of the Gateway API. */
+export const meshGroups: readonly string[] = Object.keys(groups)
 
-/** The kinds that some rule knows, or that were looked at and do nothing. */
-export const knownKinds: ReadonlySet<Kind> = new Set(
+/** All kinds of these groups, as `Kind.group`. */
+export const meshKinds: ReadonlySet<string> = new Set(
   Object.entries(groups).flatMap(([group, kinds]) => kinds.map(kind => `${kind}.${group}`)),
 )
