@@ -37,7 +37,8 @@ export function judgeRule(rule: Fields, path: Path, holder: Holder, tools: Judge
     if (!holder.isFreed) judgeEverything(ports, path, tools)
     return
   }
-  for (const [i, peer] of peers.entries()) judgePeer(peer, [...path, 'to', i], { ports, holder }, tools)
+  const scene = { ports, holder, accepted: acceptedFor(ports, tools) }
+  for (const [i, peer] of peers.entries()) judgePeer(peer, [...path, 'to', i], scene, tools)
 }
 
 function judgeEverything(ports: Ports, path: Path, tools: Judge): void {
@@ -50,12 +51,14 @@ function judgeEverything(ports: Ports, path: Path, tools: Judge): void {
   tools.report('opens-everything', { path, value: ports.text, slots })
 }
 
-interface Rule {
+interface Scene {
   readonly ports: Ports
   readonly holder: Holder
+  /** Ranges that are inside besides those of pods and Services. */
+  readonly accepted: Ranges
 }
 
-function judgePeer(peer: unknown, path: Path, { ports, holder }: Rule, tools: Judge): void {
+function judgePeer(peer: unknown, path: Path, scene: Scene, tools: Judge): void {
   if (!isFields(peer)) {
     tools.malformed(path, 'must be a mapping')
     return
@@ -63,15 +66,15 @@ function judgePeer(peer: unknown, path: Path, { ports, holder }: Rule, tools: Ju
   const block = field(peer, 'ipBlock') ?? undefined
   if (block === undefined) {
     const found = gatewayByLabel(peer, tools.facts, tools.inventory)
-    if (found === undefined || found.gateway.namespace === holder.namespace) return
+    if (found === undefined || found.gateway.namespace === scene.holder.namespace) return
     const slots = { namespace: found.gateway.namespace }
     tools.report('gateway-by-label', { path: [...path, 'namespaceSelector'], value: found.labels, slots })
     return
   }
-  if (!holder.isFreed && ports.kind !== 'named') judgeBlock(block, [...path, 'ipBlock'], ports, tools)
+  if (!scene.holder.isFreed && scene.ports.kind !== 'named') judgeBlock(block, [...path, 'ipBlock'], scene, tools)
 }
 
-function judgeBlock(block: unknown, path: Path, ports: Ports, tools: Judge): void {
+function judgeBlock(block: unknown, path: Path, { ports, accepted }: Scene, tools: Judge): void {
   if (!isFields(block)) {
     tools.malformed(path, 'must be a mapping')
     return
@@ -79,17 +82,23 @@ function judgeBlock(block: unknown, path: Path, ports: Ports, tools: Judge): voi
   const cidr = text(field(block, 'cidr'))
   const range = readRange(cidr, [...path, 'cidr'], tools)
   if (cidr === undefined || range === undefined) return
-  let open = range
-  for (const [i, item] of list(field(block, 'except')).entries()) {
-    open = subtract(open, readRange(text(item), [...path, 'except', i], tools) ?? nothing)
-  }
-  const answer = judgeUncaptured(open, tools.facts, acceptedFor(ports, tools))
+  const except = list(field(block, 'except')).map(
+    (item, i) => readRange(text(item), [...path, 'except', i], tools) ?? nothing,
+  )
+  const answer = judgeUncaptured(subtract(range, unionOf(except)), tools.facts, accepted)
   if (answer.leaves === 'unknown') {
     tools.notJudged([...path, 'cidr'], `whether ${answer.outside} is inside the cluster`, giveRanges)
   }
   if (answer.leaves !== 'yes') return
   const message = ports.kind === 'dns' ? 'dns-anywhere' : 'opens-range'
   tools.report(message, { path: [...path, 'cidr'], value: cidr, slots: { outside: answer.outside } })
+}
+
+/** Unites by halves, since lists may be long. */
+function unionOf(ranges: readonly Ranges[]): Ranges {
+  if (ranges.length < 2) return ranges[0] ?? nothing
+  const half = ranges.length >> 1
+  return union(unionOf(ranges.slice(0, half)), unionOf(ranges.slice(half)))
 }
 
 function readRange(given: string | undefined, path: Path, tools: Judge): Ranges | undefined {

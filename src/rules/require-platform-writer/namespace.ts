@@ -5,7 +5,7 @@ import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { dataplaneModeLabel, injectionLabel, revisionLabel } from '../../istio/injection.ts'
 import { dig, field, list } from '../../istio/json.ts'
-import { type Labels, matchesLabels, parseSelector, type Requirement } from '../../istio/selector.ts'
+import { type Labels, matchesLabels, parseSelector } from '../../istio/selector.ts'
 import { annotationsOf, labelsOf } from '../../istio/workload.ts'
 
 /** The kind that lets namespaces in and out. */
@@ -110,13 +110,9 @@ function selectorsOf(policy: unknown): readonly unknown[] {
   ].map(peer => field(peer, 'namespaceSelector'))
 }
 
-/** Returns a label that a selector asks for where it selects the namespace after the change and did not before. */
+/** Returns a label for which a selector selects the namespace after the change and did not before. */
 function newlySelected(selector: unknown, before: Labels, after: Labels): string | undefined {
   const parsed = parseSelector(selector)
-  if (!parsed.ok || !matchesLabels(parsed.value, after) || matchesLabels(parsed.value, before)) return undefined
-  return parsed.value.find(asked => isAsked(asked) && !enrolment.has(asked.key))?.key
-}
-
-function isAsked({ operator }: Requirement): boolean {
-  return operator === 'In' || operator === 'Exists'
+  if (!parsed.ok || !matchesLabels(parsed.value, after)) return undefined
+  return parsed.value.find(asked => !enrolment.has(asked.key) && !matchesLabels([asked], before))?.key
 }
