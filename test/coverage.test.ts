@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { parse } from 'yaml'
 import { rules } from '../src/rules/index.ts'
-import type { Threat } from '../tools/pages.ts'
+import { readThreats, type Threat } from '../tools/threatpage.ts'
 
 const source = readFileSync(join(import.meta.dirname, '../src/rules/threats.yaml'), 'utf8')
-const threats: readonly Threat[] = parse(source)
+const threats = readThreats(source)
 
 /** The rules that name each threat. */
 const claims = new Map<string, string[]>()

@@ -9,10 +9,10 @@ import type { Review } from '../src/core/review.ts'
 import { writeReply } from '../src/http/admission.ts'
 import { type Fields, isFields } from '../src/istio/json.ts'
 import { readManifests } from '../src/manifest/read.ts'
+import { readCases } from '../src/policy/cases.ts'
 import { loadPolicy } from '../src/policy/load.ts'
 import { checkJson, checkText } from '../src/report/check.ts'
 import { rules } from '../src/rules/index.ts'
-import { readCases } from '../tools/cases.ts'
 
 const root = join(import.meta.dirname, '..')
 const now = Date.parse('2026-11-21T12:00:00Z')

@@ -4,6 +4,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import t from 'tap'
 import type { NamespaceClass } from '../src/core/facts.ts'
 import type { Policy } from '../src/core/policy.ts'
+import { isController } from '../src/core/writer.ts'
+import { formatRanges, nothing } from '../src/istio/cidr.ts'
 import { readManifests } from '../src/manifest/read.ts'
 import { mutations } from '../src/mutations/index.ts'
 import { readExpiry } from '../src/policy/date.ts'
@@ -53,6 +55,20 @@ t.test('problems: all of all files at once, each with its place, what and fix', 
       'an unknown rule',
       [policy('  rules:\n    no-host-netwrk: {enforcementAction: warn}\n')],
       ['a.yaml:6:5 spec.rules.no-host-netwrk: no such rule; did you mean "no-host-network"?'],
+    ],
+    [
+      'internal hosts and providers that name nothing in particular',
+      [
+        policy(
+          '  internalHosts: [{host: "*", addresses: [10.0.0.0/8]}, {host: "a b", addresses: [ten]}]\n  authorizers: [{name: opa, service: "*-opa.acme.example"}]\n',
+        ),
+      ],
+      [
+        'a.yaml:5:20 spec.internalHosts[0].host: "*" names every host, write the DNS name of the host',
+        'a.yaml:5:58 spec.internalHosts[1].host: "a b" holds white space or a control character (U+0020), write the DNS name of the host',
+        'a.yaml:5:83 spec.internalHosts[1].addresses[0]: "ten" is no IPv4 address, write it like 10.0.0.0/16',
+        'a.yaml:6:29 spec.authorizers[0].service: "*-opa.acme.example" has a star beside other characters, which makes Envoy refuse the whole listener, write the DNS name of the host',
+      ],
     ],
     [
       'an unknown key',
@@ -381,6 +397,99 @@ t.test('several documents add up', t => {
   t.equal(platform?.({ username: 'v', groups: [] }), false)
   const rule = merged.rules.find(chosen => chosen.rule.id === 'no-capture-bypass')
   t.match(rule?.params, { excludablePorts: [22], excludableInterfaces: ['net1'], interceptionModes: ['REDIRECT'] })
+  t.end()
+})
+
+const organisation = `
+  egressGateways:
+  - {name: main, namespace: egress, service: gw, podLabels: {a: b}, serviceAccount: gw, gateways: [out], gatewayApi: [out-api]}
+  waypoints: [{name: way, namespace: egress, namespaces: [shop, "team-*"]}, {name: all, namespace: egress}]
+  ingressGateways: [{namespace: ingress, gateways: ["*"], namespaces: [shop]}]
+  eastWestGateways: [{namespace: istio-system, gateways: [eastwest]}]
+  internalHosts:
+  - {host: DB.corp.internal, addresses: [10.8.0.0/24]}
+  - {host: "*.vm.corp.internal", addresses: [10.9.0.0/24]}
+  identityProviders: [https://login.acme.example, "http://keycloak.auth.svc.cluster.local:8080"]
+  telemetryProviders: [{name: tempo, service: tempo.observability.svc.cluster.local}, {name: zipkin}]
+  authorizers: [{name: opa, service: opa.auth.svc.cluster.local}]
+  nameservers: [10.0.0.10]
+  wasmModules: [registry.acme.example/wasm/*]
+  identities: {controllers: [istio-system/istiod, flux-system/helm-controller]}
+  mesh: {cniExcludedNamespaces: [kube-system]}
+`
+
+t.test('a policy says all that an organisation is', t => {
+  const { facts } = good(policy(organisation))
+  const [gateway] = facts.egressGateways ?? []
+  t.match(gateway, { serviceAccount: 'gw', gateways: ['out'], gatewayApi: ['out-api'] })
+  const [way, all] = facts.waypoints ?? []
+  t.match(way, { name: 'way', namespace: 'egress' })
+  t.strictSame(
+    ['shop', 'team-a', 'team', 'other'].map(name => [way?.serves(name), all?.serves(name)]),
+    [
+      [true, true],
+      [true, true],
+      [false, true],
+      [false, true],
+    ],
+  )
+  t.match(facts.ingressGateways, [{ namespace: 'ingress', gateways: ['*'] }])
+  t.equal(facts.ingressGateways?.[0]?.serves('billing'), false)
+  t.match(facts.eastWestGateways, [{ namespace: 'istio-system', gateways: ['eastwest'] }])
+  const covering = (host: string): readonly string[] => facts.internalHosts.covering(host).map(entry => entry.host)
+  t.strictSame(covering('db.corp.internal'), ['db.corp.internal'], 'canonical')
+  t.strictSame(covering('a.b.vm.corp.internal'), ['*.vm.corp.internal'])
+  t.strictSame(covering('vm.corp.internal'), [])
+  t.strictSame(facts.identityProviders?.length, 2)
+  t.strictSame(facts.telemetryProviders, [
+    { name: 'tempo', service: 'tempo.observability.svc.cluster.local' },
+    { name: 'zipkin', service: undefined },
+  ])
+  t.match(facts.authorizers, [{ name: 'opa' }])
+  t.strictSame(formatRanges(facts.nameservers ?? nothing), ['10.0.0.10/32'])
+  t.strictSame(facts.wasmModules, ['registry.acme.example/wasm/*'])
+  t.strictSame(facts.mesh.cniExcludedNamespaces, ['kube-system'])
+  const isFlux = { username: 'system:serviceaccount:flux-system:helm-controller', groups: [] }
+  t.equal(facts.identities.controllers?.(isFlux), true)
+  t.equal(isController(isFlux, facts), true)
+  t.equal(isController(undefined, facts), false)
+  t.equal(isController({ username: 'system:serviceaccount:istio-system:istiod-canary', groups: [] }, facts), false)
+  t.end()
+})
+
+t.test('what a policy does not say stays unknown, and lists of several documents add up', t => {
+  const { facts: silent } = good()
+  const lists = ['waypoints', 'ingressGateways', 'eastWestGateways', 'identityProviders', 'authorizers'] as const
+  for (const key of [...lists, 'telemetryProviders', 'nameservers', 'wasmModules'] as const) {
+    t.equal(silent[key], undefined, key)
+  }
+  t.equal(silent.identities.controllers, undefined)
+  const istiod = 'system:serviceaccount:istio-system:istiod'
+  for (const [username, is] of [
+    [istiod, true],
+    [`${istiod}-1-31`, true],
+    ['system:serviceaccount:shop:istiod', false],
+  ] as const) {
+    t.equal(isController({ username, groups: [] }, silent), is, username)
+  }
+  const { facts } = good(
+    policy(organisation),
+    policy(`
+  waypoints: [{name: more, namespace: egress}]
+  nameservers: [10.0.0.11]
+  wasmModules: [ghcr.io/acme/filter]
+  internalHosts: [{host: db.corp.internal, addresses: [10.7.0.0/24]}]
+  identities: {controllers: [argocd/argocd-application-controller]}
+`),
+  )
+  t.equal(facts.waypoints?.length, 3)
+  t.strictSame(formatRanges(facts.nameservers ?? nothing), ['10.0.0.10/31'])
+  t.equal(facts.wasmModules?.length, 2)
+  t.equal(facts.internalHosts.covering('db.corp.internal').length, 2)
+  t.equal(
+    facts.identities.controllers?.({ username: 'system:serviceaccount:flux-system:helm-controller', groups: [] }),
+    true,
+  )
   t.end()
 })
 

@@ -11,10 +11,10 @@ import type { Policy } from '../src/core/policy.ts'
 import type { Review } from '../src/core/review.ts'
 import { judgesKind, type Place, type Rule, type Subject, type Tools } from '../src/core/rule.ts'
 import { type Fields, isFields } from '../src/istio/json.ts'
+import { type Case, type ExpectedFinding, readCases } from '../src/policy/cases.ts'
 import { loadPolicy } from '../src/policy/load.ts'
 import { formatProblem } from '../src/policy/problem.ts'
 import { rules } from '../src/rules/index.ts'
-import { type Case, type ExpectedFinding, readCases } from '../tools/cases.ts'
 
 const folder = join(import.meta.dirname, '../src/rules')
 

@@ -5,6 +5,7 @@ import { explainCommand } from './explain.ts'
 import { InputError } from './input.ts'
 import { reviewCommand } from './review.ts'
 import { serveCommand } from './serve.ts'
+import { testCommand } from './test.ts'
 
 /**
  * Runs the command with the words that follow its name. Sets the exit code: 0 clean, 1 findings at or above `--fail-on`,
@@ -18,6 +19,7 @@ export async function runProgram(words: readonly string[]): Promise<void> {
     .addCommand(checkCommand())
     .addCommand(reviewCommand())
     .addCommand(explainCommand())
+    .addCommand(testCommand())
     .addCommand(serveCommand())
   for (const command of [program, ...program.commands]) command.exitOverride()
   try {

@@ -3,6 +3,7 @@ import { run as runInjection } from './injection.ts'
 import { run as runInjector } from './injector.ts'
 import { run as runIstio } from './istio.ts'
 import { run as runMesh } from './mesh.ts'
+import { run as runSamples } from './samples.ts'
 import { run as runYaml } from './yaml.ts'
 
 const totals = { passed: 0, failed: 0 }
@@ -12,6 +13,7 @@ for (const [name, run] of [
   ['injection and capture, as the API server, the injector and istio-iptables see them', runInjection],
   ['mesh and proxy configuration as Istio reads them', runMesh],
   ['pods as Istio’s injector leaves them', runInjector],
+  ['the manifests that Istio ships', runSamples],
 ] as const) {
   console.log(`== ${name}`)
   const { passed, failed } = await run()

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { loadInventoryPaths, loadPolicyPaths } from '../../src/cli/input.ts'
 import { refOf } from '../../src/core/kind.ts'
 import type { Bench } from '../../src/http/answer.ts'
+import { type Case, readCases } from '../../src/policy/cases.ts'
 import { rules } from '../../src/rules/index.ts'
-import { type Case, readCases } from '../../tools/cases.ts'
 import { type Tree, treeOf } from './tree.ts'
 
 const root = join(import.meta.dirname, '../..')

@@ -116,8 +116,10 @@ function judgeSelector(subject: Subject, tools: Judge): void {
   }
 }
 
+/** By key: exemptions name the value, and the order in which a selector is written means nothing. */
 function show(selector: Labels): string {
-  return [...selector].map(([key, value]) => `${key}=${value}`).join(',')
+  const parts = [...selector].map(([key, value]) => `${key}=${value}`)
+  return parts.sort().join(',')
 }
 
 /**

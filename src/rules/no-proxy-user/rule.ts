@@ -9,7 +9,12 @@ import { annotationsOf, workloadKinds } from '../../istio/workload.ts'
 
 type Message = 'proxy-user' | 'proxy-group' | 'proxy-supplemental-group'
 
-type Params = Record<never, never>
+interface Params {
+  readonly users: readonly number[]
+  readonly groups: readonly number[]
+}
+
+const ids = { type: 'array', items: { type: 'integer', minimum: 1, maximum: 4_294_967_294 } } as const
 
 export default defineRule<Message, Params>({
   id: 'no-proxy-user',
@@ -27,7 +32,14 @@ export default defineRule<Message, Params>({
   phases: ['submitted', 'final'],
   classes: ['governed'],
   outsideLaw: false,
-  params: {},
+  params: {
+    users: {
+      doc: 'Further users that redirection leaves alone, where the images of the installation run as others than Istio’s.',
+      schema: ids,
+      default: [],
+    },
+    groups: { doc: 'Further groups that redirection leaves alone.', schema: ids, default: [] },
+  },
   messages: {
     'proxy-user': {
       severity: 'critical',
@@ -57,11 +69,16 @@ export default defineRule<Message, Params>({
     const pod = podOf(subject, tools)
     if (pod === undefined || dataPlaneOf(subject, pod, tools) !== 'sidecar') return
     const namespace = tools.inventory.find('Namespace', '', subject.ref.namespace)
-    const ids = proxyIdsOf(pod.template, namespace && annotationsOf(namespace))
-    judgeContainers(pod, ids, tools)
-    judgeSupplementalGroups(pod, ids, tools)
+    const proxy = withMore(proxyIdsOf(pod.template, namespace && annotationsOf(namespace)), tools.params)
+    judgeContainers(pod, proxy, tools)
+    judgeSupplementalGroups(pod, proxy, tools)
   },
 })
+
+function withMore(proxy: ProxyIds, { users, groups }: Params): ProxyIds {
+  if (users.length + groups.length === 0) return proxy
+  return { users: new Set([...proxy.users, ...users]), groups: new Set([...proxy.groups, ...groups]) }
+}
 
 const identities = [
   { key: 'runAsUser', message: 'proxy-user', ids: 'users' },
