@@ -130,11 +130,10 @@ function judgeDelete({ object, ref }: Subject, group: string, tools: Judge): voi
 function judgeVersion({ object, ref }: Subject, tools: Judge): void {
   const minimum = minimumVersions.get(ref.name)
   if (minimum === undefined) return
-  const annotations = annotationsOf(object)
-  const version = annotations.get(bundleVersionAnnotation)
+  const version = annotationsOf(object).get(bundleVersionAnnotation)
   if (!isBelow(version, minimum.version)) return
   tools.report('routes-ignored', {
-    path: annotations.size === 0 ? ['metadata'] : ['metadata', 'annotations', bundleVersionAnnotation],
+    path: version === undefined ? ['metadata'] : ['metadata', 'annotations', bundleVersionAnnotation],
     ...(version !== undefined && { value: version }),
     slots: { minimum: minimum.version.join('.'), kind: minimum.kind },
   })

@@ -11,7 +11,7 @@ export function judgeDefinition({ ref, object, oldObject }: Subject, tools: Judg
   const after = annotationsOf(object).get(bundleVersionAnnotation)
   if (isBelow(before, minimum.version) || !isBelow(after, minimum.version)) return
   tools.report('version-lowered', {
-    path: ['metadata', 'annotations', bundleVersionAnnotation],
+    path: after === undefined ? ['metadata'] : ['metadata', 'annotations', bundleVersionAnnotation],
     ...(after !== undefined && { value: after }),
     slots: { minimum: minimum.version.join('.'), kind: minimum.kind, before: String(before) },
   })
