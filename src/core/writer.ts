@@ -21,9 +21,9 @@ const components: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Returns true where Kubernetes itself asks: the API server, its controllers, whatever runs under a service account of
- * `kube-system` (of OpenShift also `openshift-infra`). Who runs as one of them rules the cluster already. People with the
- * group `system:masters` are not meant, nor nodes. docs/decisions/0011-accounts-of-kubernetes.md
+ * Returns true where Kubernetes itself asks: the API server, its controllers, whatever runs under a service account
+ * of `kube-system` (of OpenShift also `openshift-infra`). Who runs as one of them rules the cluster already. People
+ * with the group `system:masters` are not meant, nor nodes. docs/decisions/0011-accounts-of-kubernetes.md
  */
 export function isKubernetes({ username }: Requester): boolean {
   return components.has(username) || isAccountOf(username, ['kube-system', 'openshift-infra'])

@@ -8,7 +8,8 @@ export type Release = readonly [major: number, minor: number, patch: number]
 export type MinimumVersion = { readonly kind: string; readonly version: Release }
 
 /**
- * The releases of the Gateway API below which Istio ignores a kind, by the name of its definition; others are read in any.
+ * The releases of the Gateway API below which Istio ignores a kind, by the name of its definition; others are read in
+ * any.
  *
  * Istio: pkg/config/schema/gatewayapi/minimumversions.go (MinimumCRDVersions). 1.29 has the second and the third only.
  */

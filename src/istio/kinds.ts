@@ -1,9 +1,10 @@
 /**
  * Kinds by group, those of older releases that control planes may still serve among them.
  *
- * Istio: manifests/charts/base/files/crd-all.gen.yaml. Gateway API v1.6: config/crd/experimental, which has all of the
- * standard channel; BackendLBPolicy, ReferencePolicy, XListenerSet and ListenerSet are one kind each under an older and a
- * newer name. Inference extension v1.5: config/crd, of which Istio reads this one group. Sail operator: api/v1.
+ * Istio: manifests/charts/base/files/crd-all.gen.yaml. Gateway API v1.6: config/crd/experimental, which has all of
+ * the standard channel; BackendLBPolicy, ReferencePolicy, XListenerSet and ListenerSet are one kind each under an
+ * older and a newer name. Inference extension v1.5: config/crd, of which Istio reads this one group. Sail operator:
+ * api/v1.
  */
 const groups: Readonly<Record<string, readonly string[]>> = {
   'networking.istio.io': [

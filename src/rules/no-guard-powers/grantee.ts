@@ -49,7 +49,9 @@ const everybody: ReadonlySet<string> = new Set([
   'system:unauthenticated',
 ])
 
-/** Whether a grantee is of the platform, of Kubernetes itself, or runs in a namespace of the platform or of Kubernetes. */
+/**
+ * Whether a grantee is of the platform, of Kubernetes itself, or runs in a namespace of the platform or of Kubernetes.
+ */
 export function isTrusted(
   { name, requester, namespace }: Grantee,
   { facts, inventory }: Tools<string, unknown>,

@@ -15,9 +15,15 @@ export default defineRule<Message, Record<never, never>>({
   id: 'no-guard-powers',
   summary: 'Disallow bindings that give others than the platform rights over what guards the mesh',
   risk: [
-    'Who may change webhook configurations switches the injector and the guard off, and no webhook is asked about it; who may',
-    'act as others, enter any pod, reach into nodes or give himself rights can do whatever they can. In platform namespaces',
-    'rights to write reach the mesh itself. RBAC is the only limit there: this rule says which bindings go beyond it.',
+    'Who may change webhook configurations switches the injector and the guard off, and no webhook is asked about',
+    'it; who may act as others, enter any pod, reach into nodes or give himself rights can do whatever they can. In',
+    'platform namespaces rights to write reach the mesh itself. RBAC is the only limit there: this rule says which',
+    'bindings go beyond it.',
+  ].join(' '),
+  team: [
+    'An operator asks for more than it needs, often rights over all webhook configurations. Most charts can limit',
+    'them to their own (`resourceNames`); what must keep them stands under `spec.identities.platform`. Nothing is',
+    'refused.',
   ].join(' '),
   judges: [clusterBinding, 'RoleBinding.rbac.authorization.k8s.io'],
   reads: [...roleKinds, 'Namespace'],

@@ -33,9 +33,10 @@ export interface GatewayPeer {
 }
 
 /**
- * Returns the egress gateway that a peer means by labels that others may write, or undefined: its `namespaceSelector` does
- * not ask for the name of the namespace, and either its `podSelector` asks for labels that are the gateway's, or the
- * namespace of the gateway is selected by labels it has. A selector that takes in all namespaces and all pods means none.
+ * Returns the egress gateway that a peer means by labels that others may write, or undefined: its `namespaceSelector`
+ * does not ask for the name of the namespace, and either its `podSelector` asks for labels that are the gateway's, or
+ * the namespace of the gateway is selected by labels it has. A selector that takes in all namespaces and all pods
+ * means none.
  */
 export function gatewayByLabel(peer: unknown, facts: Facts, inventory: Inventory): GatewayPeer | undefined {
   const given = field(peer, 'namespaceSelector')

@@ -45,8 +45,8 @@ function whatIsIn(namespace: string, facts: Facts): string | undefined {
 }
 
 /**
- * A namespace that no selector selects is none to Istio: its services and configuration are forgotten. Without selectors
- * all are selected; where one of them is malformed the earlier ones stay in force, so nothing can be said.
+ * A namespace that no selector selects is none to Istio: its services and configuration are forgotten. Without
+ * selectors all are selected; where one of them is malformed the earlier ones stay in force, so nothing can be said.
  *
  * Istio: pkg/kube/namespace/filter.go (selectorsChanged, namespaceUpdatedLocked).
  */

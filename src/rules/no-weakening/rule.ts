@@ -23,10 +23,14 @@ export default defineRule<Message, Record<never, never>>({
   id: 'no-weakening',
   summary: 'Disallow changes that take protection away from a namespace or from routes',
   risk: [
-    'Some protection is lost by taking a word away: the label that asked for the proxy or for ambient mode, the level of',
-    'Pod Security that kept containers from undoing capture, the label by which the control plane reads the namespace at',
-    'all, the version mark without which Istio ignores every route of a kind. What was there before and what is there after',
-    'are compared, so nothing is said of a namespace that never had it.',
+    'Some protection is lost by taking a word away: the label that asked for the proxy or for ambient mode, the',
+    'level of Pod Security that kept containers from undoing capture, the label by which the control plane reads the',
+    'namespace at all, the version mark without which Istio ignores every route of a kind. What was there before and',
+    'what is there after are compared, so nothing is said of a namespace that never had it.',
+  ].join(' '),
+  team: [
+    'A label was taken away to change another, or a pod did not pass Pod Security. Set both labels in one change;',
+    'move the pod that needs privileges to a namespace of its own instead of lowering the level for all.',
   ].join(' '),
   judges: ['Namespace', definitionKind],
   reads: ['ConfigMap', webhookKind],

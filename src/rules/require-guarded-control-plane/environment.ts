@@ -40,8 +40,8 @@ function judgeVariable(name: string, expected: string, { path, variables }: Sour
 const remoteKeys = { name: 'PILOT_JWT_ENABLE_REMOTE_JWKS', words: ['istiod', 'envoy', 'hybrid'] }
 
 /**
- * Whether a value is what is expected; what is no boolean leaves the default in force where one is wanted, and the default
- * is what is expected. Istio: pkg/env/var.go (BoolVar.Lookup); pilot/pkg/features/pilot.go.
+ * Whether a value is what is expected; what is no boolean leaves the default in force where one is wanted, and the
+ * default is what is expected. Istio: pkg/env/var.go (BoolVar.Lookup); pilot/pkg/features/pilot.go.
  */
 function isSame(name: string, value: string, expected: string): boolean {
   if (value === expected) return true
@@ -52,8 +52,8 @@ function isSame(name: string, value: string, expected: string): boolean {
 }
 
 /**
- * Arguments that name files. Istio: pilot/cmd/pilot-discovery/app/cmd.go (addFlags); each has a default that the chart's
- * ConfigMaps fill, but for `configDir`.
+ * Arguments that name files. Istio: pilot/cmd/pilot-discovery/app/cmd.go (addFlags); each has a default that the
+ * chart's ConfigMaps fill, but for `configDir`.
  */
 const fileArguments: ReadonlyMap<string, string> = new Map([
   ['configDir', ''],

@@ -8,8 +8,8 @@ import type { Judge } from './rule.ts'
 const defaultsLabel = 'gateway.istio.io/defaults-for-class'
 
 /**
- * Judges what a ConfigMap lays over the Deployments of generated gateways: an image, an account or the network of the node
- * make something else of them. Their pods are judged as all others are, whoever makes them.
+ * Judges what a ConfigMap lays over the Deployments of generated gateways: an image, an account or the network of the
+ * node make something else of them. Their pods are judged as all others are, whoever makes them.
  *
  * Istio: pilot/pkg/config/kube/gatewaycommon/deploymentcontroller.go (render, applyOverlay).
  */

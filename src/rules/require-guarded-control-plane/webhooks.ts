@@ -5,8 +5,8 @@ import { labelsOf } from '../../istio/workload.ts'
 import type { Judge } from './rule.ts'
 
 /**
- * Judges the webhooks of the injector. The API server asks no webhook about them unless one is given to it by a file, so
- * this speaks in `check` and in a scan. Istio: istio-discovery chart, templates/mutatingwebhook.yaml.
+ * Judges the webhooks of the injector. The API server asks no webhook about them unless one is given to it by a file,
+ * so this speaks in `check` and in a scan. Istio: istio-discovery chart, templates/mutatingwebhook.yaml.
  */
 export function judgeWebhooks({ object }: Subject, tools: Judge): void {
   if (labelsOf(object).get('app') !== 'sidecar-injector') return

@@ -1,8 +1,8 @@
 import { dig, isFields, list } from '../../istio/json.ts'
 
 /**
- * Whether a NetworkPolicy holds back the egress of every pod of its namespace: it selects all, and has `Egress` among its
- * types, or names no types and has egress rules. Kubernetes: Network Policies, "The NetworkPolicy resource".
+ * Whether a NetworkPolicy holds back the egress of every pod of its namespace: it selects all, and has `Egress` among
+ * its types, or names no types and has egress rules. Kubernetes: Network Policies, "The NetworkPolicy resource".
  */
 export function isolates(policy: unknown): boolean {
   const selector = dig(policy, 'spec', 'podSelector')

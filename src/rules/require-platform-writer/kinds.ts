@@ -2,9 +2,9 @@ import { groupOfKind, type Kind } from '../../core/kind.ts'
 import { isAccountOf } from '../../core/writer.ts'
 
 /**
- * Kinds by which networks are opened and closed beside NetworkPolicy, by group: of the admin tier of Kubernetes (SIG Network,
- * network-policy-api), Cilium, Calico, OVN-Kubernetes, OpenShift and Antrea; and the kinds that install a mesh. What Sail's
- * operator derives from an Istio (IstioRevision) is judged by content alone.
+ * Kinds by which networks are opened and closed beside NetworkPolicy, by group: of the admin tier of Kubernetes (SIG
+ * Network, network-policy-api), Cilium, Calico, OVN-Kubernetes, OpenShift and Antrea; and the kinds that install a
+ * mesh. What Sail's operator derives from an Istio (IstioRevision) is judged by content alone.
  */
 const platformKinds: Readonly<Record<string, readonly string[]>> = {
   'policy.networking.k8s.io': ['AdminNetworkPolicy', 'BaselineAdminNetworkPolicy', 'ClusterNetworkPolicy'],

@@ -45,8 +45,8 @@ function isSetting(key: string): boolean {
 }
 
 /**
- * Annotations of OpenShift from which the injector takes user and group of the proxy, on any platform: an application that
- * runs as one of them is not captured. Istio: pkg/kube/inject/inject.go (GetProxyIDs), openshift.go.
+ * Annotations of OpenShift from which the injector takes user and group of the proxy, on any platform: an application
+ * that runs as one of them is not captured. Istio: pkg/kube/inject/inject.go (GetProxyIDs), openshift.go.
  */
 function isUsers(key: string): boolean {
   return key === 'openshift.io/sa.scc.uid-range' || key === 'openshift.io/sa.scc.supplemental-groups'
@@ -85,7 +85,10 @@ const enrolment: ReadonlySet<string> = new Set([
   revisionLabel,
 ])
 
-/** Finds NetworkPolicies before the egress gateway or the control plane that would take the namespace in by a new label. */
+/**
+ * Finds NetworkPolicies before the egress gateway or the control plane that would take the namespace in by a new
+ * label.
+ */
 function admitted({ object, oldObject }: Subject, facts: Facts, inventory: Inventory): readonly NamespaceConcern[] {
   const before = labelsOf(oldObject)
   const after = labelsOf(object)

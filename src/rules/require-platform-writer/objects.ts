@@ -36,7 +36,10 @@ export interface MeshObject {
 /** The groups whose definitions and API services are the platform's: those of the mesh and the guard's own. */
 const guardedGroups: ReadonlySet<string> = new Set([...meshGroups, 'sallyport.dev'])
 
-/** Returns what an object is to the mesh, judged before and after a change; undefined where it is nobody's but its owner's. */
+/**
+ * Returns what an object is to the mesh, judged before and after a change; undefined where it is nobody's but its
+ * owner's.
+ */
 export function meshObjectOf(subject: Subject, rootNamespace: string): MeshObject | undefined {
   const { object, oldObject } = subject
   const known = describe(subject, object, rootNamespace)
@@ -107,14 +110,20 @@ function describeGroup(object: unknown): MeshObject | undefined {
   return guardedGroups.has(group) ? own(`what kinds of ${group} are, and who serves them`) : undefined
 }
 
-/** Istio: istio-discovery chart, templates/mutatingwebhook.yaml, revision-tags-mwc.yaml, validatingwebhookconfiguration.yaml. */
+/**
+ * Istio: istio-discovery chart, templates/mutatingwebhook.yaml, revision-tags-mwc.yaml,
+ * validatingwebhookconfiguration.yaml.
+ */
 function isOfMesh(object: unknown, name: string): boolean {
   if (/^(istio|istiod|sallyport)(-|$)/.test(name)) return true
   const app = labelsOf(object).get('app')
   return app === 'sidecar-injector' || app === 'istiod'
 }
 
-/** Most ConfigMaps of the root namespace are bookkeeping of controllers; what control planes and injectors read is the mesh. */
+/**
+ * Most ConfigMaps of the root namespace are bookkeeping of controllers; what control planes and injectors read is the
+ * mesh.
+ */
 export function steersMesh(subject: Subject, rootNamespace: string): boolean {
   if (subject.kind !== 'ConfigMap') return true
   if (subject.ref.namespace !== rootNamespace) return false
