@@ -22,6 +22,16 @@ const templateMounts: ReadonlyMap<string, readonly string[]> = new Map([
   ['/var/run/secrets/workload-spiffe-uds', ['workload-socket']],
 ])
 
+const templateVolumes: ReadonlySet<string> = new Set([
+  'custom-bootstrap-volume',
+  ...[...templateMounts.values()].flat(),
+])
+
+/** Returns true for the names of volumes that the template brings: another volume of that name would be in its place. */
+export function isTemplateVolume(name: string): boolean {
+  return templateVolumes.has(name)
+}
+
 /** Where the API server mounts the token of the service account into every container, from a volume of a random name. */
 const tokenMount = { path: '/var/run/secrets/kubernetes.io/serviceaccount', volume: 'kube-api-access-' }
 

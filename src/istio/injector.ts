@@ -24,6 +24,8 @@ export type InstallValues = {
   readonly proxyInitImage: InstallSetting<string> | undefined
   readonly hub: InstallSetting<string> | undefined
   readonly tag: InstallSetting<string> | undefined
+  /** Type of the images. */
+  readonly variant: InstallSetting<string> | undefined
   readonly cniEnabled: InstallSetting<boolean> | undefined
   /** Where proxies get their certificates, if not from the control plane. */
   readonly caAddress: InstallSetting<string> | undefined
@@ -149,6 +151,7 @@ export function readInstallValues(values: unknown): InstallValues {
     proxyInitImage: read(asText, ['global', 'proxy_init', 'image']),
     hub: read(asText, ['global', 'hub']),
     tag: read(asText, ['global', 'tag']),
+    variant: read(asText, ['global', 'variant'], proxy('variant')),
     caAddress: read(asText, ['global', 'caAddress']),
     cniEnabled: read(asBoolean, ['pilot', 'cni', 'enabled'], ['cni', 'enabled']),
     enableNamespacesByDefault: read(asBoolean, webhook('enableNamespacesByDefault')),
@@ -159,6 +162,23 @@ export function readInstallValues(values: unknown): InstallValues {
     revisionTags: read(asTexts, ['revisionTags']),
     meshConfig: read(readMeshConfigValue, ['meshConfig']),
   }
+}
+
+/**
+ * Returns the image that an installation names: one with a slash as it is, else the name in the hub with the tag; undefined
+ * where the hub is not known.
+ *
+ * Istio: istio-discovery chart, files/injection-template.yaml (image); pkg/kube/inject/inject.go (proxyImageURL).
+ */
+export function installedImage(of: 'proxyImage' | 'proxyInitImage', values: InstallValues): string | undefined {
+  const name = textOf(values[of]) || 'proxyv2'
+  if (name.includes('/')) return name
+  const hub = textOf(values.hub)
+  return hub === '' ? undefined : `${hub}/${name}:${textOf(values.tag)}`
+}
+
+function textOf(setting: InstallSetting<string> | undefined): string {
+  return setting?.value.ok ? setting.value.value : ''
 }
 
 function textThen<T>(parse: (text: string) => Result<T>): (value: unknown) => Result<T> {

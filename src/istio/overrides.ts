@@ -1,7 +1,7 @@
 import { type Fields, field, isFields, text } from './json.ts'
+import { parseJsonText } from './jsontext.ts'
 import { bad, good, type Result } from './result.ts'
 import { quote } from './text.ts'
-import { readYaml } from './yaml.ts'
 
 /**
  * Annotation in which the injector writes down the containers of a pod's author that bear the name of an injected one, and
@@ -9,9 +9,6 @@ import { readYaml } from './yaml.ts'
  * (reapplyOverwrittenContainers, reinsertOverrides).
  */
 export const overridesAnnotation = 'proxy.istio.io/overrides'
-
-/** Most tokens of a text with escapes: that of a container with a hundred variables has some 1,500. */
-const tokenLimit = 4_000
 
 /** One container of the annotation. */
 export type Override = { readonly name: string; readonly container: Fields }
@@ -25,7 +22,7 @@ export type Override = { readonly name: string; readonly container: Fields }
  * does not know.
  */
 export function readOverrides(json: string): Result<readonly Override[]> {
-  const read = parse(json)
+  const read = json.trim() === '' ? good(null) : parseJsonText(json)
   if (!read.ok) return read
   const { value } = read
   if (value === null || (Array.isArray(value) && value.length === 0)) return good([])
@@ -43,15 +40,4 @@ export function readOverrides(json: string): Result<readonly Override[]> {
     }
   }
   return good(overrides)
-}
-
-/** Go escapes `<`, `>` and `&` in texts, but V8 may give a key with an escape another name: nodejs/node#63785. */
-function parse(json: string): Result<unknown> {
-  if (json.trim() === '') return good(null)
-  if (json.includes('\\u')) return readYaml(json, tokenLimit)
-  try {
-    return good(JSON.parse(json))
-  } catch {
-    return bad('is no JSON')
-  }
 }

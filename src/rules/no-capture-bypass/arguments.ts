@@ -1,12 +1,12 @@
 import type { Path } from '../../core/path.ts'
 import type { Pod } from '../../core/pod.ts'
+import { isAskedFor, proxyConfigAnnotation, proxyConfigOf } from '../../core/proxysettings.ts'
 import type { Subject, Tools } from '../../core/rule.ts'
 import { show } from '../../core/text.ts'
 import { few, giveRanges, judgeUncaptured } from '../../core/uncaptured.ts'
 import { type Capture, captureAnnotations, type IptablesRun, iptablesArguments } from '../../istio/capture.ts'
 import { complement, type Ranges } from '../../istio/cidr.ts'
 import { type Fields, field, isFields, list } from '../../istio/json.ts'
-import { readProxyConfig } from '../../istio/proxyconfig.ts'
 import { proxyIdsOf } from '../../istio/proxyuser.ts'
 import type { Result } from '../../istio/result.ts'
 import { annotationsOf, containersOf, environmentOf, initContainerName } from '../../istio/workload.ts'
@@ -40,7 +40,7 @@ export function judgeArguments(subject: Subject, pod: Pod, tools: Judge): void {
   if (found === undefined || isGiven(field(found.container, 'command'))) return
   const { container, index } = found
   const args = list(field(container, 'args')).map(show)
-  const environment = environmentOf(container)
+  const environment = withoutAsked(environmentOf(container), pod)
   const path = (name: 'args' | 'env'): Path => pod.at('spec', 'initContainers', index, name)
   const unreadable = (where: 'args' | 'env', problem: string): void =>
     tools.report('unreadable-arguments', { path: path(where), value: args.join(' '), slots: { problem } })
@@ -55,6 +55,12 @@ export function judgeArguments(subject: Subject, pod: Pod, tools: Judge): void {
   judgeSettings(init)
   judgeMode(init)
   judgeUsers(subject, init)
+}
+
+/** Variables that an annotation of the pod asks for are judged there, by no-proxy-reconfiguration. */
+function withoutAsked(environment: Init['environment'], pod: Pod): Init['environment'] {
+  if (environment.size === 0 || !pod.annotations.has(proxyConfigAnnotation)) return environment
+  return new Map([...environment].filter(([name, value]) => !isAskedFor(name, value, pod)))
 }
 
 function findInit(pod: Pod): { readonly container: Fields; readonly index: number } | undefined {
@@ -157,9 +163,8 @@ function judgeMode(init: Init): void {
   tools.report('argument-mode', { path: init.at(modeFlag), value: 'TPROXY' })
 }
 
-function asksForTproxy({ annotations }: Pod): boolean {
-  const config = annotations.get('proxy.istio.io/config')
-  const read = config === undefined ? undefined : readProxyConfig(config)
+function asksForTproxy(pod: Pod): boolean {
+  const read = proxyConfigOf(pod)
   const setting = read?.ok ? read.value.find(({ path }) => path.join('.') === 'interceptionMode') : undefined
   return setting?.value === 'TPROXY'
 }

@@ -1,12 +1,12 @@
 import type { Path } from '../../core/path.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
+import { proxyConfigAnnotation, proxyConfigOf } from '../../core/proxysettings.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { show } from '../../core/text.ts'
 import { few, giveRanges, judgeUncaptured } from '../../core/uncaptured.ts'
 import { mayDeviate } from '../../core/workload.ts'
 import { type Capture, captureAnnotations, readCapture, reroutedInterfaces } from '../../istio/capture.ts'
 import { complement, type Ranges } from '../../istio/cidr.ts'
-import { readProxyConfig } from '../../istio/proxyconfig.ts'
 import { usesHostNetwork, workloadKinds } from '../../istio/workload.ts'
 import { judgeArguments } from './arguments.ts'
 import { type ArgumentMessage, argumentMessages } from './messages.ts'
@@ -162,15 +162,13 @@ function judgeMode(mode: string, path: Path, setting: string, tools: Tools<Messa
   tools.report(mode === 'TPROXY' ? 'transparent-mode' : 'interception-mode', { path, value: mode, slots: { setting } })
 }
 
-/** The whole configuration of the proxy in one annotation; its mode counts where the mode's own annotation is absent. */
-const proxyConfig = 'proxy.istio.io/config'
-
+/** The mode in the configuration of the proxy counts where the mode's own annotation is absent. */
 function judgeProxyConfig(pod: Pod, tools: Tools<Message, Params>): void {
-  const value = pod.annotations.get(proxyConfig)
-  if (value === undefined) return
-  const path = pod.at('metadata', 'annotations', proxyConfig)
-  const read = readProxyConfig(value)
+  const read = proxyConfigOf(pod)
+  if (read === undefined) return
+  const path = pod.at('metadata', 'annotations', proxyConfigAnnotation)
   if (!read.ok) {
+    const value = String(pod.annotations.get(proxyConfigAnnotation))
     tools.report('unreadable', { path, value, slots: { problem: read.why } })
     return
   }

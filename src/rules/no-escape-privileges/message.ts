@@ -10,11 +10,13 @@ export type Message =
   | 'host-namespace'
   | 'shared-processes'
   | 'host-path'
+  | 'node-driver'
 
 /** Opinions of this rule. */
 export interface Params {
   readonly capabilities: readonly string[]
   readonly hostPaths: readonly string[]
+  readonly nodePathDrivers: readonly string[]
 }
 
 /** What this rule judges with. */
@@ -78,6 +80,13 @@ export const messages: Readonly<Record<Message, MessageText>> = {
     enforcementAction: 'deny',
     why: 'path "{value}" of the node may hold what captures traffic: the runtime’s socket, network namespaces, CNI files',
     fix: `remove the volume, have the path accepted (params.hostPaths), ${orName}`,
+    threats: ['pod/host-path'],
+  },
+  'node-driver': {
+    severity: 'critical',
+    enforcementAction: 'deny',
+    why: '"{value}" is a CSI driver that shows the pod a path of the node, as a hostPath does',
+    fix: 'remove the volume, or name the service account "{account}" under spec.workloads.mayHavePrivileges',
     threats: ['pod/host-path'],
   },
 }

@@ -37,6 +37,11 @@ export default defineRule<Message, Params>({
       schema: { type: 'array', items: { type: 'string', minLength: 1 } },
       default: [],
     },
+    nodePathDrivers: {
+      doc: 'CSI drivers that show pods paths of the node which the pod names: add what the cluster has of that kind.',
+      schema: { type: 'array', items: { type: 'string', minLength: 1 } },
+      default: ['hostpath.csi.k8s.io'],
+    },
   },
   messages,
   check(subject, tools) {
@@ -76,6 +81,7 @@ function judgePod(pod: Pod, plane: DataPlane, tools: Judge): void {
 
 function judgeVolumes(pod: Pod, tools: Judge): void {
   for (const [i, volume] of list(dig(pod.template, 'spec', 'volumes')).entries()) {
+    judgeDriver(pod, i, text(dig(volume, 'csi', 'driver')), tools)
     const hostPath = field(volume, 'hostPath')
     if (!isFields(hostPath)) continue
     const value = text(field(hostPath, 'path')) ?? ''
@@ -83,4 +89,10 @@ function judgeVolumes(pod: Pod, tools: Judge): void {
     const path = pod.at('spec', 'volumes', i, 'hostPath', 'path')
     tools.report('host-path', { path, value, slots: { account: pod.serviceAccount } })
   }
+}
+
+function judgeDriver(pod: Pod, i: number, value: string | undefined, tools: Judge): void {
+  if (value === undefined || !tools.params.nodePathDrivers.includes(value)) return
+  const path = pod.at('spec', 'volumes', i, 'csi', 'driver')
+  tools.report('node-driver', { path, value, slots: { account: pod.serviceAccount } })
 }

@@ -1,7 +1,7 @@
 import type { Path } from '../../core/path.ts'
 import type { Pod } from '../../core/pod.ts'
+import { proxyConfigAnnotation, proxyConfigOf } from '../../core/proxysettings.ts'
 import { field, isFields, list, text } from '../../istio/json.ts'
-import { readProxyConfig } from '../../istio/proxyconfig.ts'
 import { containersOf, proxyContainerName } from '../../istio/workload.ts'
 
 /** Where a proxy is told to register itself, and in which group; empty where that is not in the object. */
@@ -9,8 +9,6 @@ export interface Registration {
   readonly path: Path
   readonly group: string
 }
-
-const annotation = 'proxy.istio.io/config'
 
 /**
  * Returns where a pod's proxy is told to register itself as a WorkloadEntry, which istiod then creates in its own name:
@@ -24,14 +22,13 @@ export function findRegistration(pod: Pod): Registration | undefined {
 }
 
 function inConfig(pod: Pod): Registration | undefined {
-  const text = pod.annotations.get(annotation)
-  const read = text === undefined ? undefined : readProxyConfig(text)
+  const read = proxyConfigOf(pod)
   if (!read?.ok) return undefined
   for (const { path, value } of read.value) {
     const [name, key, ...rest] = path
     if (name !== 'proxyMetadata' || key === undefined || rest.length > 0) continue
     const group = groupIn(key, String(value))
-    if (group !== undefined) return { path: pod.at('metadata', 'annotations', annotation), group }
+    if (group !== undefined) return { path: pod.at('metadata', 'annotations', proxyConfigAnnotation), group }
   }
   return undefined
 }

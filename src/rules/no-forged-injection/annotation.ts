@@ -1,15 +1,12 @@
+import { proxyConfigOf } from '../../core/proxysettings.ts'
 import { readMount } from '../../istio/injected.ts'
 import { field, isFields } from '../../istio/json.ts'
-import { readProxyConfig } from '../../istio/proxyconfig.ts'
 
 /** Annotations of a pod that change what the template writes. They are judged by themselves, and not for what follows. */
 const proxyImage = 'sidecar.istio.io/proxyImage'
 const proxyImageType = 'sidecar.istio.io/proxyImageType'
 const userVolumeMount = 'sidecar.istio.io/userVolumeMount'
 const bootstrapOverride = 'sidecar.istio.io/bootstrapOverride'
-
-/** The whole configuration of the proxy in one annotation. */
-export const configAnnotation = 'proxy.istio.io/config'
 
 type Annotations = ReadonlyMap<string, string>
 
@@ -28,8 +25,7 @@ export function isAskedVariable(name: string, annotations: Annotations): boolean
 export function askedImageType(annotations: Annotations): string | undefined {
   const type = annotations.get(proxyImageType)
   if (type !== undefined) return type
-  const config = annotations.get(configAnnotation)
-  const read = config === undefined ? undefined : readProxyConfig(config)
+  const read = proxyConfigOf({ annotations })
   const setting = read?.ok ? read.value.find(({ path }) => path.join('.') === 'image.imageType') : undefined
   return typeof setting?.value === 'string' ? setting.value : undefined
 }

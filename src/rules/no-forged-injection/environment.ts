@@ -1,3 +1,4 @@
+import { isAskedFor } from '../../core/proxysettings.ts'
 import { show } from '../../core/text.ts'
 import { iptablesArguments } from '../../istio/capture.ts'
 import { parseGoBool } from '../../istio/injection.ts'
@@ -76,6 +77,7 @@ export function judgeVariables(written: unknown, here: Here, scene: Scene): Vari
   for (const [index, entry] of list(field(written, 'env')).entries()) {
     const { name, value } = readVariable(entry)
     const harm = harmOf(name, value, here)
+    if (harm !== undefined && isAskedFor(name, value, scene.pod)) continue
     if (harm !== undefined) {
       reported = true
       scene.report('harmful-variable', {

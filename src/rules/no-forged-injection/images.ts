@@ -1,5 +1,5 @@
 import { isInstalled, isSameRelease, matchesImage, repositoryOf, withOtherTypes } from '../../istio/image.ts'
-import type { InstallSetting, InstallValues } from '../../istio/injector.ts'
+import { type InstallValues, installedImage } from '../../istio/injector.ts'
 import { field, text } from '../../istio/json.ts'
 import { proxyContainerName } from '../../istio/workload.ts'
 import { askedImage, askedImageType } from './annotation.ts'
@@ -58,30 +58,13 @@ function isNamed(image: string, named: string | undefined): boolean {
 /** Returns the image that an installation gives a container; undefined where that is not known. */
 function installedImages(values: InstallValues | undefined): (here: Here) => string | undefined {
   if (values === undefined) return () => undefined
-  const proxy = installedImage(values.proxyImage, values)
-  const init = installedImage(values.proxyInitImage, values)
+  const proxy = installedImage('proxyImage', values)
+  const init = installedImage('proxyInitImage', values)
   return ({ name }) => (name === proxyContainerName ? proxy : init)
 }
 
 function report({ here, image }: Imaged, scene: Scene): void {
   scene.report('foreign-image', { path: here.at('image'), value: image, slots: { container: here.name } })
-}
-
-/**
- * Returns the image that an installation names: one with a slash as it is, else the name in the hub with the tag; undefined
- * where the hub is not known.
- *
- * Istio: istio-discovery chart, files/injection-template.yaml (image); pkg/kube/inject/inject.go (proxyImageURL).
- */
-function installedImage(image: InstallSetting<string> | undefined, values: InstallValues): string | undefined {
-  const name = textOf(image) || 'proxyv2'
-  if (name.includes('/')) return name
-  const hub = textOf(values.hub)
-  return hub === '' ? undefined : `${hub}/${name}:${textOf(values.tag)}`
-}
-
-function textOf(setting: InstallSetting<string> | undefined): string {
-  return setting?.value.ok ? setting.value.value : ''
 }
 
 /** Compares the proxy with the others: it is what traffic of its user leaves from. */

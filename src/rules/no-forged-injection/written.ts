@@ -1,10 +1,10 @@
-import type { Facts } from '../../core/facts.ts'
+import { isControlPlane } from '../../core/controlplane.ts'
 import { readMeshConfigMap } from '../../core/mesh.ts'
+import { proxyConfigAnnotation, proxyConfigOf } from '../../core/proxysettings.ts'
 import { captureAnnotations } from '../../istio/capture.ts'
 import { field, isFields, list, text } from '../../istio/json.ts'
 import { type ProxySetting, readProxyConfig, readProxyConfigValue } from '../../istio/proxyconfig.ts'
 import type { Result } from '../../istio/result.ts'
-import { configAnnotation } from './annotation.ts'
 import type { Here, Scene } from './scene.ts'
 
 /** Settings of the proxy's configuration that say which program it runs, and whose configuration it takes. */
@@ -62,7 +62,7 @@ const judges: ReadonlyMap<string, (value: string, scene: Scene) => Fault | undef
 function judgeMode(value: string, { pod }: Scene): Fault | undefined {
   if (value === 'REDIRECT' || value === 'TPROXY') return undefined
   const asked = pod.annotations.get(captureAnnotations.interceptionMode) === value
-  if (asked || pod.annotations.has(configAnnotation)) return undefined
+  if (asked || pod.annotations.has(proxyConfigAnnotation)) return undefined
   return { value, effect: `tells the proxy that mode "${value}" captures its traffic`, certain: true }
 }
 
@@ -101,10 +101,8 @@ function readWritten(value: string): Result<readonly ProxySetting[]> {
 function isInnocent(name: string, { value }: ProxySetting, scene: Scene): boolean {
   if (name === 'discoveryAddress' && typeof value === 'string' && isControlPlane(value, scene.facts)) return true
   if (name === 'interceptionMode') return value !== 'NONE' || judgeMode('NONE', scene) === undefined
-  const asked = scene.pod.annotations.get(configAnnotation)
-  if (asked === undefined) return false
-  const read = readProxyConfig(asked)
-  return read.ok && read.value.some(({ path }) => path[0] === name)
+  const read = proxyConfigOf(scene.pod)
+  return read?.ok === true && read.value.some(({ path }) => path[0] === name)
 }
 
 /** Returns what the meshes of the root namespace set for all proxies; undefined where no mesh configuration is known. */
@@ -115,13 +113,4 @@ function meshSettings({ meshConfigMaps }: Scene): readonly ProxySetting[] | unde
     const read = readMeshConfigMap(map)
     return read.ok ? read.value.defaultConfig : []
   })
-}
-
-/** Whether an address is that of a control plane in the root namespace: `istiod.<namespace>.svc:15012`, of any revision. */
-function isControlPlane(address: string, { mesh }: Facts): boolean {
-  const [host = '', port = ''] = address.split(':')
-  const [name = '', namespace, svc, ...domain] = host.split('.')
-  const isService = name === 'istiod' || name.startsWith('istiod-')
-  const isLocal = domain.length === 0 || domain.join('.') === mesh.clusterDomain
-  return isService && namespace === mesh.rootNamespace && svc === 'svc' && isLocal && /^\d+$/.test(port)
 }

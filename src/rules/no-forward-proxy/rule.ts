@@ -1,4 +1,5 @@
 import type { Path } from '../../core/path.ts'
+import { placeOf } from '../../core/place.ts'
 import { podOf } from '../../core/pod.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { mayDeviate } from '../../core/workload.ts'
@@ -6,7 +7,6 @@ import { field, isFields, list, text } from '../../istio/json.ts'
 import { applicationContainersOf } from '../../istio/privilege.ts'
 import { usesHostNetwork, workloadKinds } from '../../istio/workload.ts'
 import { proxyHost, withoutUser } from './address.ts'
-import { placeOf } from './place.ts'
 
 type Message = 'unapproved-proxy' | 'unreadable-proxy' | 'forward-proxy'
 

@@ -31,9 +31,12 @@ export function takenByLabels(
   return selectors.find(selector => selector.size > 0 && mapSelects(selector, labels))
 }
 
-/** Returns the service accounts that the gateway's Deployments run under, the judged object aside. */
+/**
+ * Returns the service accounts that the gateway runs under: the one that the policy names, and those of its Deployments, the
+ * judged object aside.
+ */
 export function accountsOf(gateway: EgressGateway, subject: Subject, inventory: Inventory): ReadonlySet<string> {
-  const accounts = new Set<string>()
+  const accounts = new Set(gateway.serviceAccount === undefined ? [] : [gateway.serviceAccount])
   for (const deployment of inventory.list(deploymentKind, gateway.namespace)) {
     if (subject.kind === deploymentKind && refOf(deployment).name === subject.ref.name) continue
     const template = podTemplateOf(deploymentKind, deployment)?.template

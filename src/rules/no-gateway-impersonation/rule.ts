@@ -96,9 +96,13 @@ function findIdentity(subject: Subject, pod: Pod, gateway: EgressGateway, tools:
   }
   if (sameSpec) return undefined
   const path = pod.at('spec', 'serviceAccountName')
-  if (!tools.inventory.knows(deploymentKind)) {
+  if (gateway.serviceAccount === undefined && !tools.inventory.knows(deploymentKind)) {
     const unknown = `which service account egress gateway "${gateway.name}" runs under`
-    tools.notJudged(path, unknown, 'give the Deployments of its namespace with --inventory')
+    tools.notJudged(
+      path,
+      unknown,
+      'name it in spec.egressGateways, or give the Deployments of its namespace with --inventory',
+    )
   }
   if (!accountsOf(gateway, subject, tools.inventory).has(pod.serviceAccount)) return undefined
   return { message: 'gateway-account', path, value: pod.serviceAccount }

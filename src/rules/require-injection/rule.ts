@@ -1,3 +1,4 @@
+import { cniExcludedNamespaces } from '../../core/cni.ts'
 import { injectionOf, injectorPolicy, type Served, servedRevisions, webhookKind } from '../../core/injector.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
@@ -31,6 +32,7 @@ export type Message =
   | 'unserved-revision'
   | 'other-templates'
   | 'ignored-namespace'
+  | 'cni-ignores'
   | 'never-selected'
   | 'not-asked'
   | 'ambient-opt-out'
@@ -98,6 +100,13 @@ export default defineRule<Message, Params>({
       fix: 'move the workload to another namespace, or name its service account "{account}" under spec.workloads.mayOptOut',
       threats: ['pod/reserved-namespace'],
     },
+    'cni-ignores': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: 'istio-cni passes by the pods of namespace "{value}", so nothing redirects their traffic to the proxy',
+      fix: 'move the workload to another namespace, or take the name out of excludeNamespaces of istio-cni',
+      threats: ['pod/reserved-namespace'],
+    },
     'never-selected': {
       severity: 'high',
       enforcementAction: 'deny',
@@ -163,6 +172,7 @@ function isInjected(subject: Subject, pod: Pod): boolean {
 function judgeInjected(subject: Subject, pod: Pod, templates: readonly string[], tools: Judge): void {
   judgeValue(pod, tools)
   judgeTemplates(pod, templates, tools)
+  judgeExclusion(subject, pod, tools)
   if (subject.phase !== 'final') return
   if (!hasInjectorOutput(pod.template)) tools.report('no-proxy', { path: pod.at('spec', 'containers') })
   else if (templates.includes('sidecar') && !hasRedirection(pod)) {
@@ -189,6 +199,14 @@ function judgeTemplates(pod: Pod, templates: readonly string[], tools: Judge): v
     value: asked,
     slots: { templates: enumerate(foreign.map(name => `"${name}"`)) },
   })
+}
+
+/** With `istio-init` the pod redirects its traffic itself; before injection that is not known, and where the plugin is used it does. */
+function judgeExclusion({ ref, phase }: Subject, pod: Pod, tools: Judge): void {
+  const value = ref.namespace
+  if (cniExcludedNamespaces(tools.facts, tools.inventory)?.includes(value) !== true) return
+  if (phase === 'final' && containersOf(pod.template).some(({ name }) => name === initContainerName)) return
+  tools.report('cni-ignores', { path: pod.at('metadata'), value })
 }
 
 /** The template `sidecar` always leaves one of the two: `istio-init` redirects, `istio-validation` sees that CNI did. */

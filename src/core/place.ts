@@ -1,10 +1,10 @@
-import { liveApprovals } from '../../core/clients.ts'
-import type { Tools } from '../../core/rule.ts'
-import { giveRanges, judgeUncaptured } from '../../core/uncaptured.ts'
-import { nothing, rangesOf } from '../../istio/cidr.ts'
-import { type Host, isClusterHost } from '../../istio/host.ts'
+import { nothing, rangesOf } from '../istio/cidr.ts'
+import { type Host, isClusterHost } from '../istio/host.ts'
+import { liveApprovals } from './clients.ts'
+import type { Tools } from './rule.ts'
+import { giveRanges, judgeUncaptured } from './uncaptured.ts'
 
-/** Where a forward proxy is, as seen from a namespace. */
+/** Where a host is that something in a pod of a namespace connects to past its routes. */
 export type Place =
   /** In the pod itself, whose traffic is captured like the application's. */
   | 'pod'
@@ -16,7 +16,7 @@ export type Place =
 
 type Sources = Pick<Tools<string, unknown>, 'facts' | 'inventory' | 'now'>
 
-/** Returns where the forward proxy of a canonical host is. */
+/** Returns where a canonical host is, a forward proxy's or that of a collector of traces. */
 export function placeOf(host: Host, namespace: string, sources: Sources): Place {
   const { facts, now } = sources
   if (isLoopback(host)) return 'pod'
@@ -41,6 +41,8 @@ function placeOfName({ form, text }: Host, { facts, inventory }: Sources): Place
   if (form === 'label' || isClusterHost(text, facts.mesh.clusterDomain)) return 'accepted'
   const [service = '', namespace = '', ...more] = text.split('.')
   if (more.length > 0) return 'outside'
+  // No top-level domain is called like the namespace of the control plane.
+  if (namespace === facts.mesh.rootNamespace) return 'accepted'
   if (inventory.find('Service', namespace, service) !== undefined) return 'accepted'
   if (inventory.knows('Service')) return 'outside'
   return {
