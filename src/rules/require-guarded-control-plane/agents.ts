@@ -1,9 +1,10 @@
 import { sameJson } from '../../core/change.ts'
+import { cniNamespaces, excludedIn } from '../../core/cni.ts'
 import { installations } from '../../core/installation.ts'
 import { namespaceLabels } from '../../core/inventory.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
-import { dig, list, text } from '../../istio/json.ts'
+import { dig, type Fields, list, text } from '../../istio/json.ts'
 import { trimSpace } from '../../istio/text.ts'
 import { environmentOf } from '../../istio/workload.ts'
 import { configLimit, readYaml } from '../../istio/yaml.ts'
@@ -21,18 +22,20 @@ const usualSelectors: unknown = [
 /** Judges which namespaces and pods istio-cni takes, in its ConfigMap, its DaemonSet or in what installs it. */
 export function judgeAgents(subject: Subject, tools: Judge): void {
   const { kind, object, ref, namespaceClass } = subject
-  // istio-cni is run by the platform, or beside the agents of Kubernetes.
-  const isAgents = namespaceClass === 'platform' || ref.namespace === 'kube-system'
+  const isAgents = namespaceClass === 'platform' || cniNamespaces.includes(ref.namespace)
   if (kind === 'ConfigMap') {
-    if (isAgents)
-      judgeTexts(
-        key => text(dig(object, 'data', key)),
-        key => ['data', key],
-        tools,
-      )
+    if (isAgents) judgeConfigMap(object, tools)
   } else if (kind === 'DaemonSet.apps') {
     if (isAgents && ref.name === 'istio-cni-node') judgeDaemonSet(object, tools)
   } else if (kind === 'IstioCNI.sailoperator.io' || installations.includes(kind)) judgeValues(subject, tools)
+}
+
+function judgeConfigMap(object: Fields, tools: Judge): void {
+  const read = (key: string): string | undefined => text(dig(object, 'data', key))
+  judgeTexts(read, key => ['data', key], tools)
+  // Before Istio 1.24 the list stood in the configuration of the plugin itself.
+  if (read('EXCLUDE_NAMESPACES') !== undefined) return
+  judgeNames(excludedIn(object) ?? [], ['data', 'cni_network_config'], tools)
 }
 
 function judgeDaemonSet(object: unknown, tools: Judge): void {

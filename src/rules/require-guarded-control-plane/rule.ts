@@ -1,3 +1,4 @@
+import { cniConfigName } from '../../core/cni.ts'
 import { webhookKind } from '../../core/injector.ts'
 import { installations } from '../../core/installation.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
@@ -135,6 +136,6 @@ export default defineRule<Message, Params>({
 })
 
 function judgeConfigMap(subject: Subject, tools: Judge): void {
-  if (subject.ref.name === 'istio-cni-config') judgeAgents(subject, tools)
+  if (subject.ref.name === cniConfigName) judgeAgents(subject, tools)
   else judgeOverlay(subject, tools)
 }

@@ -1,3 +1,4 @@
+import { cniExcludedNamespaces } from '../../core/cni.ts'
 import { injectionOf, servedRevisions, webhookKind } from '../../core/injector.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { enumerate } from '../../core/text.ts'
@@ -103,7 +104,7 @@ export default defineRule<Message, Record<never, never>>({
       severity: 'high',
       enforcementAction: 'deny',
       why: 'istio-cni redirects nothing in namespace "{value}", which is on its list of excluded names',
-      fix: 'name it otherwise, or take it off the list of istio-cni (spec.mesh.cniExcludedNamespaces)',
+      fix: 'name it otherwise, or take it off the list of istio-cni',
       threats: ['ns/reserved-name'],
     },
     'no-default-deny': {
@@ -122,7 +123,8 @@ export default defineRule<Message, Record<never, never>>({
     const path = ['metadata', 'name']
     if (reservedNamespaces.has(name)) tools.report('reserved-name', { path, value: name })
     else judgeLabels(subject, tools)
-    if (tools.facts.mesh.cniExcludedNamespaces?.includes(name)) tools.report('cni-excluded', { path, value: name })
+    if (cniExcludedNamespaces(tools.facts, tools.inventory)?.includes(name))
+      tools.report('cni-excluded', { path, value: name })
     // It is only counted, so where NetworkPolicies are not known there is nothing to say.
     const isKnown = tools.inventory.knows(networkPolicy)
     if (isKnown && !tools.inventory.list(networkPolicy, name).some(isolates)) tools.report('no-default-deny', { path })

@@ -1,3 +1,4 @@
+import { cniConfigName, cniNamespaces } from '../../core/cni.ts'
 import type { Kind } from '../../core/kind.ts'
 import { isMeshConfigMap } from '../../core/mesh.ts'
 import type { Subject } from '../../core/rule.ts'
@@ -49,8 +50,7 @@ export function meshObjectOf(subject: Subject, rootNamespace: string): MeshObjec
 function describe(subject: Subject, object: unknown, root: string): MeshObject | undefined {
   const { kind, ref } = subject
   const isRoot = ref.namespace === root
-  // istio-cni is run in the root namespace, or where Kubernetes has its own agents.
-  const isAgents = isRoot || ref.namespace === 'kube-system'
+  const isAgents = isRoot || cniNamespaces.includes(ref.namespace)
   switch (kind) {
     case 'ConfigMap':
       return describeConfigMap(subject, object, { isRoot, isAgents })
@@ -91,7 +91,7 @@ function describeConfigMap(
   // Istio: pilot/pkg/features (PILOT_CA_CERT_CONFIGMAP, PILOT_CRL_CONFIGMAP); istiod writes them into every namespace.
   const isTrust = name === 'istio-ca-root-cert' || name === 'istio-ca-crl'
   if (isTrust && namespaceClass !== 'notGoverned') return kept('what proxies trust the control plane by')
-  if (isAgents && name === 'istio-cni-config') return own('the configuration of istio-cni')
+  if (isAgents && name === cniConfigName) return own('the configuration of istio-cni')
   // Istio: pilot/pkg/config/kube/gatewaycommon/gateway_utils.go (GatewayClassDefaults), of the root namespace only.
   if (isRoot && labelsOf(object).has('gateway.istio.io/defaults-for-class')) {
     return own('what every gateway of a class is made from')
