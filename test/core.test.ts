@@ -23,6 +23,7 @@ import type { Operation, Review } from '../src/core/review.ts'
 import { defineRule, fillSlots, type Message, type Rule, type RuleMetadata, type Tools } from '../src/core/rule.ts'
 import { enumerate, nearest, printable, shorten, show } from '../src/core/text.ts'
 import { decide } from '../src/core/verdict.ts'
+import { isController, isKubernetes } from '../src/core/writer.ts'
 import { type Fields, field, list, text } from '../src/istio/json.ts'
 import { loadPolicy } from '../src/policy/load.ts'
 
@@ -680,5 +681,38 @@ t.test('the mesh mode: inventory before policy, the laxest of several revisions,
   t.equal(isMeshConfigMap(open, 'istio-system'), true)
   t.equal(isMeshConfigMap(mesh('istio-canary', '{}'), 'istio-system'), true, 'by its key, without a label')
   t.equal(isMeshConfigMap(closed, 'mesh'), false)
+  t.end()
+})
+
+t.test('who writes for others: controllers of the mesh, accounts of Kubernetes', t => {
+  const factsOf = (identities: string): Facts => {
+    const text = `apiVersion: sallyport.dev/v1alpha1\nkind: EgressPolicy\nmetadata: {name: acme}\nspec: ${identities}\n`
+    const loaded = loadPolicy([{ file: 'policy', text }], { rules: [], now: 0 })
+    if (!loaded.ok) throw new Error('the policy does not load')
+    return loaded.policy.facts
+  }
+  const silent = factsOf('{}')
+  const stated = factsOf('{identities: {controllers: [cert-manager/istio-csr]}}')
+  const account = (name: string): string => `system:serviceaccount:${name}`
+  for (const [username, bySilence, byPolicy, ofKubernetes] of [
+    [account('istio-system:istiod'), true, false, false],
+    [account('istio-system:istiod-1-31'), true, false, false],
+    [account('istio-system:istiodx'), false, false, false],
+    [account('shop:istiod'), false, false, false],
+    [account('cert-manager:istio-csr'), false, true, false],
+    [account('kube-system:cilium-operator'), false, false, true],
+    [account('kube-system-2:cilium-operator'), false, false, false],
+    [account('openshift-infra:namespace-security-allocation-controller'), false, false, true],
+    ['system:apiserver', false, false, true],
+    ['system:kube-controller-manager', false, false, true],
+    ['system:node:a', false, false, false],
+    ['kubernetes-admin', false, false, false],
+  ] as const) {
+    const requester = { username, groups: ['system:masters'] }
+    t.equal(isController(requester, silent), bySilence, `${username}: a controller where the policy names none`)
+    t.equal(isController(requester, stated), byPolicy, `${username}: a controller of the policy`)
+    t.equal(isKubernetes(requester), ofKubernetes, `${username}: an account of Kubernetes`)
+  }
+  t.equal(isController(undefined, silent), false, 'nobody asks')
   t.end()
 })

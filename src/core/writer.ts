@@ -29,3 +29,24 @@ export function isControllersSlice(slice: Fields, requester: Requester | undefin
   if (labelsOf(slice).get('endpointslice.kubernetes.io/managed-by') !== 'endpointslice-controller.k8s.io') return false
   return requester === undefined || sliceControllers.has(requester.username)
 }
+
+/** Accounts of Kubernetes itself that are no service accounts. */
+const components: ReadonlySet<string> = new Set([
+  'system:apiserver',
+  'system:kube-controller-manager',
+  'system:kube-scheduler',
+])
+
+/**
+ * Returns true where Kubernetes itself asks: the API server, its controllers, whatever runs under a service account
+ * of `kube-system` (of OpenShift also `openshift-infra`). Who runs as one of them rules the cluster already. People
+ * with the group `system:masters` are not meant, nor nodes. docs/decisions/0011-accounts-of-kubernetes.md
+ */
+export function isKubernetes({ username }: Requester): boolean {
+  return components.has(username) || isAccountOf(username, ['kube-system', 'openshift-infra'])
+}
+
+/** Returns true for a service account of one of the namespaces. */
+export function isAccountOf(username: string, namespaces: readonly string[]): boolean {
+  return namespaces.some(namespace => username.startsWith(`system:serviceaccount:${namespace}:`))
+}
