@@ -307,6 +307,7 @@ function probe(more: Partial<RuleMetadata> = {}, message: Partial<Message> = {})
     id: 'probe',
     summary: 'Disallow hosts',
     risk: '',
+    team: '',
     judges: ['ServiceEntry.networking.istio.io'],
     reads: [],
     facts: [],

@@ -28,6 +28,10 @@ export default defineRule<Message, Record<never, never>>({
     'endpoints to it, receives the traffic of all approved hosts; whoever takes the Service, a port or its visibility away,',
     'breaks them all. Judged is what the object says, whoever asks, by the policy’s spec.egressGateways.',
   ].join(' '),
+  team: [
+    'Usually a chart upgrade that renames labels or ports of the gateway. Change the policy’s `egressGateways` first,',
+    'then the Service, so that traffic is never without its gateway.',
+  ].join(' '),
   judges: ['Service', sliceKind, machineKind, groupKind],
   reads: ['Namespace', 'Service', ...workloadKinds],
   facts: ['egressGateways'],

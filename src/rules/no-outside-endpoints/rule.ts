@@ -15,6 +15,10 @@ export default defineRule<Message, Record<never, never>>({
     'addresses may be anywhere, so an internal name leads outside and no ServiceEntry says so. What the controllers of',
     'Kubernetes write for a Service with a selector follows its pods and passes.',
   ].join(' '),
+  team: [
+    'A Service without a selector gives a database outside a name inside. Have the machine’s range added to',
+    '`spec.ranges.virtualMachines`, or its name with its addresses to `spec.internalHosts`.',
+  ].join(' '),
   judges: [sliceKind, 'Endpoints'],
   reads: ['Service'],
   facts: ['ranges', 'internalHosts', 'mesh'],

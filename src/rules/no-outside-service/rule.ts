@@ -40,6 +40,10 @@ export default defineRule<Message, Params>({
     '`externalIPs` it takes the traffic of any address, with a network label its address becomes the way into another',
     'network, and its selector takes in WorkloadEntries. An Ingress to an alias makes the ingress gateway a reverse proxy.',
   ].join(' '),
+  team: [
+    'An ExternalName gives an outside API a short name. Call the host by its own name, approved and registered with a',
+    'ServiceEntry; names of the cluster pass.',
+  ].join(' '),
   judges: ['Service', 'Ingress.networking.k8s.io', importKind],
   reads: ['Namespace', 'Service', machineKind],
   facts: ['approvedHosts', 'internalHosts', 'ranges', 'mesh', 'eastWestGateways'],

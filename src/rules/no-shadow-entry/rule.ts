@@ -24,6 +24,10 @@ export default defineRule<Message, Record<never, never>>({
     'the place of those that lead to the egress gateway. It is no excuse to have been there first: of two that others see,',
     'the older wins. Two entries of one namespace become one service, with the endpoints of both.',
   ].join(' '),
+  team: [
+    'The host was registered before, by another team or the platform. Use that entry, or have it exported to your',
+    'namespace.',
+  ].join(' '),
   judges: [entryKind],
   reads: ['ConfigMap', 'Namespace', entryKind],
   facts: ['mesh'],

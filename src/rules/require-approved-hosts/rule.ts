@@ -33,6 +33,10 @@ export default defineRule<Message, Record<never, never>>({
     'egress gateway is a question of routes, which this version does not trace: it is said as not judged. Where no route',
     'to the egress gateway names the host at all, the traffic leaves directly, and that is said.',
   ].join(' '),
+  team: [
+    'A service needs somebody’s API. Ask the owner of the approved hosts for host, port and namespace together (the',
+    'refusal names all three), then apply again; nothing else has to change.',
+  ].join(' '),
   judges: ['ServiceEntry.networking.istio.io', virtualService],
   reads: ['ConfigMap', 'Namespace', 'Service', 'ServiceEntry.networking.istio.io', ...routeKinds],
   facts: ['approvedHosts', 'internalHosts', 'mesh', 'egressGateways', 'waypoints'],

@@ -18,6 +18,10 @@ export default defineRule<Message, Record<never, never>>({
     'address that clients are told, or has istiod clean up what it should keep. Judged is who asks: not in a scan, and in',
     '`check` only with `--as`; others than istiod stand under spec.identities.controllers.',
   ].join(' '),
+  team: [
+    'Nobody writes these but istiod, unless an object was restored from a backup with all its annotations. Leave them',
+    'out; istiod writes them again.',
+  ].join(' '),
   judges: [entryKind, machineKind],
   reads: [],
   facts: ['identities', 'mesh'],

@@ -42,6 +42,10 @@ export default defineRule<Message, Record<never, never>>({
     'and `targetPort`: without resolution the client picks the address, an endpoint may be any machine on the internet,',
     'and an approved port may be another one in reality. An approved name then opens the way to anywhere.',
   ].join(' '),
+  team: [
+    '`resolution` was left out, or an address was given to avoid a look-up. Set `resolution: DNS` and leave addresses',
+    'and endpoints out; fixed addresses are approved with the host (`addresses` in ApprovedHosts).',
+  ].join(' '),
   judges: ['ServiceEntry.networking.istio.io'],
   reads: ['ConfigMap', 'Namespace', machineKind],
   facts: ['approvedHosts', 'ranges', 'egressGateways', 'internalHosts', 'mesh'],

@@ -42,6 +42,10 @@ export default defineRule<Message, Params>({
     'outside. It must lie in spec.ranges.virtualMachines, or in the addresses of the internal host that it serves. What',
     'istiod registers by itself is judged the same: by what it says.',
   ].join(' '),
+  team: [
+    'A virtual machine joins the mesh. Its address belongs into `spec.ranges.virtualMachines`, or its name with its',
+    'addresses into `spec.internalHosts`; its account and group are params of the rule.',
+  ].join(' '),
   judges: [machineKind, groupKind],
   reads: ['Namespace', 'Service', entryKind, groupKind],
   facts: ['ranges', 'internalHosts', 'mesh'],
