@@ -1,4 +1,4 @@
-import { dig, type Fields, stringMap } from '../istio/json.ts'
+import { dig, type Fields, stringMap, text } from '../istio/json.ts'
 import { type Labels, mapSelects } from '../istio/selector.ts'
 import { labelsOf, podTemplateOf } from '../istio/workload.ts'
 import type { EgressGateway } from './facts.ts'
@@ -22,7 +22,15 @@ const everyProxy: ReadonlySet<string> = new Set([
 ])
 
 /** Labels that only the running pod bears: what its template shows is not the whole truth about them. */
-const addedLater: ReadonlySet<string> = new Set(['pod-template-hash', 'service.istio.io/canonical-name'])
+const addedLater: ReadonlySet<string> = new Set([
+  'apps.kubernetes.io/pod-index',
+  'controller-revision-hash',
+  'pod-template-generation',
+  'pod-template-hash',
+  'statefulset.kubernetes.io/pod-name',
+])
+
+const canonicalName = 'service.istio.io/canonical-name'
 
 /** Whether a selector selects the pods of a gateway; unknown where no workload shows a label that it asks for. */
 export type Selection = 'yes' | 'no' | 'unknown'
@@ -81,9 +89,19 @@ function labelled(kind: Kind, objects: readonly Fields[]): readonly Workload[] {
   const known = labelsByList.get(objects)
   if (known !== undefined) return known
   const workloads = objects.map(object => ({
-    labels: labelsOf(podTemplateOf(kind, object)?.template),
+    labels: kind === 'Pod' ? labelsOf(object) : injectedLabels(kind, object),
     isPod: kind === 'Pod',
   }))
   labelsByList.set(objects, workloads)
   return workloads
+}
+
+/**
+ * Returns the labels of a workload's pods with the one that the injector derives from the others. Istio: istio-discovery
+ * chart, files/gateway-injection-template.yaml and injection-template.yaml.
+ */
+function injectedLabels(kind: Kind, object: Fields): Labels {
+  const labels = labelsOf(podTemplateOf(kind, object)?.template)
+  const name = labels.get('app.kubernetes.io/name') || labels.get('app') || text(dig(object, 'metadata', 'name')) || ''
+  return labels.get(canonicalName) ? labels : new Map([...labels, [canonicalName, name]])
 }

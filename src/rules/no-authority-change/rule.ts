@@ -1,5 +1,7 @@
+import { isSeenByOthers } from '../../core/export.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { requireLists } from '../../core/shape.ts'
+import { bindsMesh } from '../../istio/virtualservice.ts'
 import { judgeRoutes } from './route.ts'
 
 /** What this rule can say. */
@@ -17,11 +19,11 @@ export default defineRule<Message, Record<never, never>>({
     'sends the client itself there. Both stand in the route, in its headers, and in those of each destination.',
   ].join(' '),
   judges: ['VirtualService.networking.istio.io'],
-  reads: ['Service', 'ServiceEntry.networking.istio.io'],
+  reads: ['Namespace', 'Service', 'ServiceEntry.networking.istio.io'],
   facts: ['approvedHosts', 'egressGateways', 'internalHosts', 'mesh'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
-  classes: ['governed', 'platform'],
+  classes: ['governed', 'platform', 'notGoverned'],
   outsideLaw: false,
   params: {},
   messages: {
@@ -56,6 +58,9 @@ export default defineRule<Message, Record<never, never>>({
   },
   check(subject, tools) {
     if (subject.subresource !== '' || !requireLists(subject, tools, ['http', 'hosts', 'gateways'])) return
+    if (subject.namespaceClass === 'notGoverned') {
+      if (!bindsMesh(subject.object) || !isSeenByOthers(subject, 'VirtualService', tools)) return
+    }
     judgeRoutes(subject, tools)
   },
 })

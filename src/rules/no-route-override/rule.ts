@@ -20,7 +20,7 @@ export default defineRule<Message, Record<never, never>>({
     'Whether it does needs the analysis of routes, which this version does not have; so some of this is only warned about.',
   ].join(' '),
   judges: ['VirtualService.networking.istio.io', 'Sidecar.networking.istio.io'],
-  reads: [],
+  reads: ['Namespace'],
   facts: ['approvedHosts', 'egressGateways', 'mesh'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
@@ -45,7 +45,7 @@ export default defineRule<Message, Record<never, never>>({
     'listener-protocol': {
       severity: 'critical',
       enforcementAction: 'deny',
-      why: 'on a listener of protocol {protocol} {effect}, so approved hosts are reached directly',
+      why: 'on a listener {kind} {effect}, so approved hosts are reached directly',
       fix: 'remove spec.egress[].port, or give the port the protocol that its hosts speak (HTTP on 80, TLS on 443)',
       threats: ['sidecar/listener'],
     },
