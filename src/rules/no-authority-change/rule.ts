@@ -1,7 +1,6 @@
-import { isSeenByOthers } from '../../core/export.ts'
+import { routesForOthers } from '../../core/export.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { requireLists } from '../../core/shape.ts'
-import { bindsMesh } from '../../istio/virtualservice.ts'
 import { judgeRoutes } from './route.ts'
 
 /** What this rule can say. */
@@ -58,9 +57,6 @@ export default defineRule<Message, Record<never, never>>({
   },
   check(subject, tools) {
     if (subject.subresource !== '' || !requireLists(subject, tools, ['http', 'hosts', 'gateways'])) return
-    if (subject.namespaceClass === 'notGoverned') {
-      if (!bindsMesh(subject.object) || !isSeenByOthers(subject, 'VirtualService', tools)) return
-    }
-    judgeRoutes(subject, tools)
+    if (subject.namespaceClass !== 'notGoverned' || routesForOthers(subject, tools)) judgeRoutes(subject, tools)
   },
 })

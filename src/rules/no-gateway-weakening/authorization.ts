@@ -2,7 +2,7 @@ import type { EgressGateway } from '../../core/facts.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { parseGoBool } from '../../istio/injection.ts'
-import { dig, type Fields, field, list, text } from '../../istio/json.ts'
+import { dig, type Fields, field, isFields, list, text } from '../../istio/json.ts'
 import { annotationsOf } from '../../istio/workload.ts'
 import { reachedGateway, reaches } from './reach.ts'
 import type { Judge } from './rule.ts'
@@ -24,10 +24,17 @@ export function judgeAuthorization(subject: Subject, tools: Judge): void {
   }
   if (actionOf(object) !== 'ALLOW') return
   const rules = list(dig(object, 'spec', 'rules'))
-  const paths = [...rules.keys()].filter(i => isForEveryone(rules[i])).map((i): Path => ['spec', 'rules', i])
-  const gateway = paths[0] && reachedGateway(paths[0], subject, tools)
+  const open = [...rules.keys()].flatMap(i => {
+    const message = isForEveryone(rules[i], asksNothing)
+      ? ('allows-everyone' as const)
+      : isForEveryone(rules[i], asksAnything)
+        ? ('allows-any-caller' as const)
+        : undefined
+    return message === undefined ? [] : [{ message, path: ['spec', 'rules', i] satisfies Path }]
+  })
+  const gateway = open[0] && reachedGateway(open[0].path, subject, tools)
   if (gateway === undefined) return
-  for (const path of paths) tools.report('allows-everyone', { path, slots: { gateway: gateway.name } })
+  for (const { message, path } of open) tools.report(message, { path, slots: { gateway: gateway.name } })
 }
 
 /** A policy that forbids nothing leaves no hole, nor does one that allows where another still forbids the rest. */
@@ -62,7 +69,11 @@ function actionOf(object: unknown): string {
  * Whether a rule has no condition: each of its lists is absent, empty, or has an entry that asks for nothing. A policy
  * without any rule allows nothing.
  */
-function isForEveryone(rule: unknown): boolean {
+function isForEveryone(rule: unknown, isOpenTo: (conditions: unknown) => boolean): boolean {
+  const isOpen = (entries: unknown, name: 'source' | 'operation'): boolean => {
+    const given = list(entries)
+    return given.length === 0 || given.some(entry => isOpenTo(field(entry, name)))
+  }
   return (
     isOpen(field(rule, 'from'), 'source') &&
     isOpen(field(rule, 'to'), 'operation') &&
@@ -70,12 +81,19 @@ function isForEveryone(rule: unknown): boolean {
   )
 }
 
-function isOpen(entries: unknown, name: 'source' | 'operation'): boolean {
-  const given = list(entries)
-  return given.length === 0 || given.some(entry => asksNothing(field(entry, name)))
-}
-
 function asksNothing(conditions: unknown): boolean {
   if (typeof conditions !== 'object' || conditions === null) return true
   return Object.values(conditions).every(values => list(values).length === 0)
+}
+
+/** Values that each hold for every caller of the mesh; of a request, that it has a token at all is a condition. */
+const anything: ReadonlySet<unknown> = new Set(['*', '0.0.0.0/0', '::/0'])
+
+function asksAnything(conditions: unknown): boolean {
+  if (!isFields(conditions)) return true
+  return Object.keys(conditions).every(key => {
+    const values = list(conditions[key])
+    const isAny = !key.startsWith('not') && key !== 'requestPrincipals' && values.some(value => anything.has(value))
+    return values.length === 0 || isAny
+  })
 }

@@ -117,7 +117,8 @@ function missed(
   const isMissed = ({ ports, expires, allows }: Approval): boolean =>
     (expires === undefined || now < expires) &&
     (subject.namespaceClass === 'platform' || allows(subject.ref.namespace)) &&
-    ports.some(port => port.number === number && protocolClass(port.protocol) !== kind)
+    ports.some(port => port.number === number) &&
+    ports.every(port => port.number !== number || protocolClass(port.protocol) !== kind)
   for (const host of hosts) {
     for (const approval of host.startsWith('*') ? facts.approvedHosts.below(host) : []) {
       if (isMissed(approval)) return `routes for "${approval.host}" do not hold`

@@ -1,5 +1,5 @@
 import { liveApprovals } from '../../core/clients.ts'
-import { isSeenByOthers } from '../../core/export.ts'
+import { routesForOthers } from '../../core/export.ts'
 import { gatewayPlace } from '../../core/gateway.ts'
 import { isApprovedFor, isInternalEntry, outsideHost } from '../../core/outside.ts'
 import type { Path } from '../../core/path.ts'
@@ -9,7 +9,7 @@ import { parseHost } from '../../istio/host.ts'
 import { dig, field, list } from '../../istio/json.ts'
 import { bad } from '../../istio/result.ts'
 import { quote } from '../../istio/text.ts'
-import { bindsMesh, isForMesh } from '../../istio/virtualservice.ts'
+import { isForMesh } from '../../istio/virtualservice.ts'
 import type { Judge } from './rule.ts'
 
 /** One place in a VirtualService that sends traffic to a host. */
@@ -55,7 +55,7 @@ export function judgeDestinations(subject: Subject, tools: Judge): void {
  * leaves at that host is the registry's affair, as without it.
  */
 function judgeExported(subject: Subject, tools: Judge): void {
-  if (!bindsMesh(subject.object) || !isSeenByOthers(subject, 'VirtualService', tools)) return
+  if (!routesForOthers(subject, tools)) return
   const own = new Set(list(dig(subject.object, 'spec', 'hosts')))
   for (const { path, host: given, mirror, route } of destinationsOf(subject.object)) {
     if (!isForMesh(route)) continue
