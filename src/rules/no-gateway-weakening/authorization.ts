@@ -1,13 +1,12 @@
 import type { EgressGateway } from '../../core/facts.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
-import { parseGoBool } from '../../istio/injection.ts'
-import { dig, type Fields, field, isFields, list, text } from '../../istio/json.ts'
+import { authorizationAction as actionOf, dryRunAnnotation, isDryRun } from '../../istio/authorization.ts'
+import { dig, type Fields, field, isFields, list } from '../../istio/json.ts'
 import { annotationsOf } from '../../istio/workload.ts'
 import { reachedGateway, reaches } from './reach.ts'
 import type { Judge } from './rule.ts'
 
-const dryRunAnnotation = 'istio.io/dry-run'
 const policyKind = 'AuthorizationPolicy.security.istio.io'
 
 /** Judges an AuthorizationPolicy, or that it goes. */
@@ -53,16 +52,6 @@ function hasOther(gateway: EgressGateway, tools: Judge): boolean {
   const holds = (policy: Fields): boolean =>
     actionOf(policy) === 'ALLOW' && !isDryRun(policy) && reaches(policy, gateway, tools) === 'yes'
   return [...namespaces].some(namespace => tools.inventory.list(policyKind, namespace).some(holds))
-}
-
-/** Istio: pilot/pkg/security/authz/builder/builder.go reads it as a Go boolean, and what is none as false. */
-function isDryRun(object: unknown): boolean {
-  return parseGoBool(annotationsOf(object).get(dryRunAnnotation) ?? '') === true
-}
-
-/** An absent action is ALLOW, the first of its enum. */
-function actionOf(object: unknown): string {
-  return text(dig(object, 'spec', 'action')) ?? 'ALLOW'
 }
 
 /**

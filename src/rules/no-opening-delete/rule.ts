@@ -1,29 +1,34 @@
 import { compareText } from '../../core/finding.ts'
+import { gatewayWorkloads } from '../../core/gatewaypods.ts'
 import { refOf } from '../../core/kind.ts'
 import { meshMode } from '../../core/mesh.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { dig, type Fields, field, isFields, list, stringMap, text } from '../../istio/json.ts'
 import { type OutboundMode, sidecarOutboundPolicy } from '../../istio/meshconfig.ts'
 import { type Labels, mapSelects, parseSelector } from '../../istio/selector.ts'
+import { authorizationPolicy, judgeAccess, peerAuthentication } from './access.ts'
 
-type Message = 'isolation-lost' | 'isolation-narrowed' | 'sidecar-lost' | 'sidecar-narrowed'
+/** What this rule can say. */
+export type Message = 'isolation-lost' | 'isolation-narrowed' | 'sidecar-lost' | 'sidecar-narrowed' | 'access-opened'
 
-type Judge = Tools<Message, Record<never, never>>
+/** What this rule judges with. */
+export type Judge = Tools<Message, Record<never, never>>
 
 const networkPolicy = 'NetworkPolicy.networking.k8s.io'
 const sidecar = 'Sidecar.networking.istio.io'
 
 export default defineRule<Message, Record<never, never>>({
   id: 'no-opening-delete',
-  summary: 'Disallow the removal of a NetworkPolicy or Sidecar whose absence opens a way out',
+  summary: 'Disallow changes that take away a NetworkPolicy, Sidecar or other policy whose absence opens a way out',
   risk: [
     'Some objects protect by being there. Pods are held inside by a NetworkPolicy only while one with `Egress` selects',
     'them: take the last away, and UDP, processes that escape the proxy, and everything else goes out. A Sidecar with',
-    '`REGISTRY_ONLY` in a mesh that allows any destination is all that keeps its namespace closed.',
+    '`REGISTRY_ONLY` in a mesh that allows any destination is all that keeps its namespace closed. And a policy of the',
+    'egress gateway that is made to select something else refuses nobody there.',
   ].join(' '),
-  judges: [networkPolicy, sidecar],
-  reads: [networkPolicy, sidecar, 'ConfigMap'],
-  facts: ['mesh'],
+  judges: [networkPolicy, sidecar, authorizationPolicy, peerAuthentication],
+  reads: [...gatewayWorkloads, networkPolicy, sidecar, authorizationPolicy, peerAuthentication, 'ConfigMap'],
+  facts: ['egressGateways', 'mesh'],
   operations: ['UPDATE', 'DELETE'],
   phases: ['submitted', 'final'],
   classes: ['governed', 'platform'],
@@ -51,6 +56,13 @@ export default defineRule<Message, Record<never, never>>({
       fix: 'apply the Sidecar that replaces it first, or set the mesh to REGISTRY_ONLY',
       threats: ['sidecar/delete'],
     },
+    'access-opened': {
+      severity: 'high',
+      enforcementAction: 'warn',
+      why: 'egress gateway "{gateway}" would no longer refuse whom this policy keeps out now',
+      fix: 'keep its selector, action and mode as they were, or apply a policy first that refuses the same',
+      threats: ['ap/egress-weaken', 'pa/disable'],
+    },
     'sidecar-narrowed': {
       severity: 'high',
       enforcementAction: 'deny',
@@ -60,7 +72,9 @@ export default defineRule<Message, Record<never, never>>({
     },
   },
   check(subject, tools) {
+    if (subject.subresource !== '') return
     if (subject.kind === networkPolicy) judgeNetworkPolicy(subject, tools)
+    else if (subject.kind !== sidecar) judgeAccess(subject, tools)
     else judgeSidecar(subject, tools)
   },
 })
