@@ -2,6 +2,7 @@ import type { EgressGateway } from '../../core/facts.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { authorizationAction as actionOf, dryRunAnnotation, isDryRun } from '../../istio/authorization.ts'
+import { includes, parseCidrList, rangesOf } from '../../istio/cidr.ts'
 import { dig, type Fields, field, isFields, list } from '../../istio/json.ts'
 import { annotationsOf } from '../../istio/workload.ts'
 import { reachedGateway, reaches } from './reach.ts'
@@ -66,7 +67,7 @@ function isForEveryone(rule: unknown, isOpenTo: (conditions: unknown) => boolean
   return (
     isOpen(field(rule, 'from'), 'source') &&
     isOpen(field(rule, 'to'), 'operation') &&
-    list(field(rule, 'when')).length === 0
+    list(field(rule, 'when')).every(condition => isOpenTo === asksAnything && isAnyWhen(condition))
   )
 }
 
@@ -75,14 +76,25 @@ function asksNothing(conditions: unknown): boolean {
   return Object.values(conditions).every(values => list(values).length === 0)
 }
 
-/** Values that each hold for every caller of the mesh; of a request, that it has a token at all is a condition. */
-const anything: ReadonlySet<unknown> = new Set(['*', '0.0.0.0/0', '::/0'])
+const everyV4 = rangesOf('0.0.0.0/0')
+const everyV6 = rangesOf('::/0')
 
+/** Whether conditions hold for every caller of the mesh; that a request has a token at all is one. */
 function asksAnything(conditions: unknown): boolean {
   if (!isFields(conditions)) return true
   return Object.keys(conditions).every(key => {
     const values = list(conditions[key])
-    const isAny = !key.startsWith('not') && key !== 'requestPrincipals' && values.some(value => anything.has(value))
-    return values.length === 0 || isAny
+    return values.length === 0 || (!key.startsWith('not') && key !== 'requestPrincipals' && holdsAnything(values))
   })
+}
+
+function holdsAnything(values: readonly unknown[]): boolean {
+  if (values.includes('*')) return true
+  const blocks = parseCidrList(values.filter(value => typeof value === 'string').join(','))
+  return blocks.ok && (includes(blocks.value, everyV4) || includes(blocks.value, everyV6))
+}
+
+function isAnyWhen(condition: unknown): boolean {
+  if (list(field(condition, 'notValues')).length > 0) return false
+  return field(condition, 'key') !== 'request.auth.principal' && holdsAnything(list(field(condition, 'values')))
 }
