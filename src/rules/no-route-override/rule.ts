@@ -33,7 +33,7 @@ export default defineRule<Message, Record<never, never>>({
       enforcementAction: 'warn',
       why: 'this route for "{value}" comes before the platform’s, and does not lead to the egress gateway',
       fix: 'have the platform set it on the route through the gateway, or route to {gateway}',
-      threats: ['vs/precedence-override'],
+      threats: ['vs/precedence-override', 'vs/exact-shadow-empty'],
     },
     'host-set': {
       severity: 'high',
