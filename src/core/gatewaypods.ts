@@ -1,4 +1,4 @@
-import { dig, type Fields, stringMap } from '../istio/json.ts'
+import { dig, type Fields, stringMap, text } from '../istio/json.ts'
 import { type Labels, mapSelects } from '../istio/selector.ts'
 import { labelsOf, podTemplateOf } from '../istio/workload.ts'
 import type { EgressGateway } from './facts.ts'
@@ -8,12 +8,20 @@ import type { Kind } from './kind.ts'
 /** Kinds whose pods may be those of a gateway. */
 export const gatewayWorkloads: readonly Kind[] = ['Deployment.apps', 'DaemonSet.apps', 'StatefulSet.apps', 'Pod']
 
-/** Labels that Istio gives to proxies whatever they are, so that a selector of them tells no gateway from another. */
+/**
+ * Labels that Istio gives to proxies, and controllers to pods, whatever they are, so that a selector of them tells no gateway
+ * from another: who asks for one adds nothing that a template could show.
+ */
 const everyProxy: ReadonlySet<string> = new Set([
+  'apps.kubernetes.io/pod-index',
+  'controller-revision-hash',
   'istio.io/rev',
+  'pod-template-generation',
+  'pod-template-hash',
   'security.istio.io/tlsMode',
   'service.istio.io/canonical-revision',
   'sidecar.istio.io/inject',
+  'statefulset.kubernetes.io/pod-name',
   'topology.istio.io/cluster',
   'topology.istio.io/network',
   'topology.istio.io/subzone',
@@ -21,8 +29,7 @@ const everyProxy: ReadonlySet<string> = new Set([
   'topology.kubernetes.io/zone',
 ])
 
-/** Labels that only the running pod bears: what its template shows is not the whole truth about them. */
-const addedLater: ReadonlySet<string> = new Set(['pod-template-hash', 'service.istio.io/canonical-name'])
+const canonicalName = 'service.istio.io/canonical-name'
 
 /** Whether a selector selects the pods of a gateway; unknown where no workload shows a label that it asks for. */
 export type Selection = 'yes' | 'no' | 'unknown'
@@ -44,9 +51,9 @@ export function selectsGateway(selector: Labels, gateway: EgressGateway, invento
     const stated = gateway.podLabels.get(key)
     if (stated !== undefined && stated !== value) return 'no'
   }
-  const answers = workloadsOf(gateway, inventory).map(({ labels, isPod }) => compare(telling, labels, isPod))
-  if (answers.includes('yes')) return 'yes'
-  return answers.length === 0 || answers.includes('unknown') ? 'unknown' : 'no'
+  const workloads = workloadsOf(gateway, inventory)
+  if (workloads.some(labels => mapSelects(telling, labels))) return 'yes'
+  return workloads.length === 0 ? 'unknown' : 'no'
 }
 
 /**
@@ -57,33 +64,29 @@ export function configuresGateway(object: unknown, gateway: EgressGateway, inven
   return selectsGateway(stringMap(dig(object, 'spec', 'selector')), gateway, inventory)
 }
 
-function compare(selector: Labels, labels: Labels, isPod: boolean): Selection {
-  const missing = [...selector].filter(([key, value]) => labels.get(key) !== value).map(([key]) => key)
-  if (missing.length === 0) return 'yes'
-  return !isPod && missing.every(key => addedLater.has(key) && !labels.has(key)) ? 'unknown' : 'no'
-}
-
-interface Workload {
-  readonly labels: Labels
-  readonly isPod: boolean
-}
-
 /** Labels of the pods of a namespace's objects, by their list, the same while nothing changes. */
-const labelsByList = new WeakMap<readonly Fields[], readonly Workload[]>()
+const labelsByList = new WeakMap<readonly Fields[], readonly Labels[]>()
 
-function workloadsOf(gateway: EgressGateway, inventory: Inventory): readonly Workload[] {
+function workloadsOf(gateway: EgressGateway, inventory: Inventory): readonly Labels[] {
   return gatewayWorkloads
     .flatMap(kind => labelled(kind, inventory.list(kind, gateway.namespace)))
-    .filter(({ labels }) => mapSelects(gateway.podLabels, labels))
+    .filter(labels => mapSelects(gateway.podLabels, labels))
 }
 
-function labelled(kind: Kind, objects: readonly Fields[]): readonly Workload[] {
+function labelled(kind: Kind, objects: readonly Fields[]): readonly Labels[] {
   const known = labelsByList.get(objects)
   if (known !== undefined) return known
-  const workloads = objects.map(object => ({
-    labels: labelsOf(podTemplateOf(kind, object)?.template),
-    isPod: kind === 'Pod',
-  }))
+  const workloads = objects.map(object => (kind === 'Pod' ? labelsOf(object) : injectedLabels(kind, object)))
   labelsByList.set(objects, workloads)
   return workloads
+}
+
+/**
+ * Returns the labels of a workload's pods with the one that the injector derives from the others. Istio: istio-discovery
+ * chart, files/gateway-injection-template.yaml and injection-template.yaml.
+ */
+function injectedLabels(kind: Kind, object: Fields): Labels {
+  const labels = labelsOf(podTemplateOf(kind, object)?.template)
+  const name = labels.get('app.kubernetes.io/name') || labels.get('app') || text(dig(object, 'metadata', 'name')) || ''
+  return labels.get(canonicalName) ? labels : new Map([...labels, [canonicalName, name]])
 }

@@ -45,8 +45,8 @@ function isInternalEntry(host: string, { inventory }: Sources): boolean {
 }
 
 /**
- * Returns true where the judged object's namespace may use the host. A platform's object may serve any namespace: the
- * host's entry says which, and is judged for that.
+ * Returns true where the judged object's namespace may use the host. An object of the platform, or one of a namespace
+ * outside the policy that others see, may serve any namespace: the host's entry says which, and is judged for that.
  */
 export function isApprovedFor(
   host: string,
@@ -54,7 +54,7 @@ export function isApprovedFor(
   { facts, now }: Sources,
 ): boolean {
   return liveApprovals(host, facts, now).some(
-    approval => subject.namespaceClass === 'platform' || approval.allows(subject.ref.namespace),
+    approval => subject.namespaceClass !== 'governed' || approval.allows(subject.ref.namespace),
   )
 }
 

@@ -18,7 +18,9 @@ export function judgeSidecar(subject: Subject, tools: Judge): void {
   if (policy.absent) return judgeSilence(selected, tools)
   if (policy.mode === 'REGISTRY_ONLY') return
   const proxy = policy.egressProxy
-  if (proxy !== undefined) {
+  // In the mode that looks names up, plain HTTP goes where its host says, whatever the proxy: pilot/pkg/networking/core/
+  // httproute.go (buildCatchAllVirtualHost).
+  if (proxy !== undefined && policy.mode === 'ALLOW_ANY') {
     // Sending the rest to the egress gateway is a way to use it, not one around it.
     if (isEgressGateway(proxy.host, subject.ref.namespace, tools)) return
     tools.report('egress-proxy', { path: [...path, 'egressProxy', 'host'], value: proxy.host })

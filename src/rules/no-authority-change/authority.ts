@@ -33,12 +33,26 @@ export function* changesOf(route: unknown, at: Path): Generator<Change> {
 }
 
 function* ofHeaders(headers: unknown, at: Path): Generator<Change> {
+  yield* ofLocation(field(headers, 'response'), [...at, 'response'])
   for (const operation of ['set', 'add'] as const) {
     const values = dig(headers, 'request', operation)
     if (!isFields(values)) continue
     for (const name of Object.keys(values)) {
       if (!isAuthority(name)) continue
       yield { path: [...at, 'request', operation, name], value: values[name], kind: 'rewrite' }
+    }
+  }
+}
+
+/** A `Location` that a route writes into responses is a redirect by another name; one without a host stays where it is. */
+function* ofLocation(response: unknown, at: Path): Generator<Change> {
+  for (const operation of ['set', 'add'] as const) {
+    const values = dig(response, operation)
+    if (!isFields(values)) continue
+    for (const name of Object.keys(values)) {
+      if (name.toLowerCase() !== 'location') continue
+      const authority = /^\s*(?:[a-z][a-z0-9+.-]*:[/\\]*|[/\\]{2,})([^/?#\\]*)/i.exec(text(values[name]) ?? '')?.[1]
+      if (authority !== undefined) yield { path: [...at, operation, name], value: authority, kind: 'redirect' }
     }
   }
 }

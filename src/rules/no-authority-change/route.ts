@@ -46,6 +46,8 @@ export function judgeRoutes(subject: Subject, tools: Judge): void {
   let own: OwnHosts | undefined
   const mesh = bindsMesh(subject.object)
   for (const [i, route] of list(dig(subject.object, 'spec', 'http')).entries()) {
+    // Who comes in to a namespace outside the policy is not its affair.
+    if (subject.namespaceClass === 'notGoverned' && !isForMesh(route)) continue
     let scene: Scene | undefined
     for (const change of changesOf(route, ['spec', 'http', i])) {
       if (change.value === undefined || change.value === null || change.value === '') continue
@@ -66,7 +68,7 @@ function judgeChange({ path, value, kind }: Change, scene: Scene): void {
   if (kind !== 'splice' && isAllowed(given, kind, scene)) return
   const isStrict = isMesh || (kind === 'rewrite' && leaves)
   const message = kind === 'rewrite' ? 'rewrite-outside' : 'redirect-outside'
-  const whose = subject.namespaceClass === 'platform' ? '' : ` for namespace "${subject.ref.namespace}"`
+  const whose = subject.namespaceClass === 'governed' ? ` for namespace "${subject.ref.namespace}"` : ''
   const slots = { whose, field: formatPath(path) }
   tools.report(isStrict ? message : `ingress-${message}`, { path, value: given, slots })
 }

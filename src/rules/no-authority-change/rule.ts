@@ -1,3 +1,4 @@
+import { routesForOthers } from '../../core/export.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { requireLists } from '../../core/shape.ts'
 import { judgeRoutes } from './route.ts'
@@ -21,11 +22,11 @@ export default defineRule<Message, Record<never, never>>({
     'hosts of the mesh, and from http to https, pass; for another host have it approved (ApprovedHosts).',
   ].join(' '),
   judges: ['VirtualService.networking.istio.io'],
-  reads: ['Service', 'ServiceEntry.networking.istio.io'],
+  reads: ['Namespace', 'Service', 'ServiceEntry.networking.istio.io'],
   facts: ['approvedHosts', 'egressGateways', 'internalHosts', 'mesh'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
-  classes: ['governed', 'platform'],
+  classes: ['governed', 'platform', 'notGoverned'],
   outsideLaw: false,
   params: {},
   messages: {
@@ -60,6 +61,6 @@ export default defineRule<Message, Record<never, never>>({
   },
   check(subject, tools) {
     if (subject.subresource !== '' || !requireLists(subject, tools, ['http', 'hosts', 'gateways'])) return
-    judgeRoutes(subject, tools)
+    if (subject.namespaceClass !== 'notGoverned' || routesForOthers(subject, tools)) judgeRoutes(subject, tools)
   },
 })

@@ -1,6 +1,6 @@
+import { isForOwnServices } from '../../core/export.ts'
 import type { Subject } from '../../core/rule.ts'
 import { dig, list } from '../../istio/json.ts'
-import { resolveHost } from '../../istio/name.ts'
 import { bindsMesh } from '../../istio/virtualservice.ts'
 import { bindingsOf } from './gateway.ts'
 import type { Judge } from './rule.ts'
@@ -18,12 +18,4 @@ export function judgeExport(subject: Subject, tools: Judge): void {
     if (typeof foreign !== 'string' || ['', '.', '*', '~', own].includes(foreign) || bound.has(foreign)) continue
     tools.report('exported-to-foreign', { path: ['spec', 'exportTo', i], value: foreign, slots: { foreign } })
   }
-}
-
-function isForOwnServices({ object, ref }: Subject, tools: Judge): boolean {
-  const domain = tools.facts.mesh.clusterDomain
-  const zone = `.${ref.namespace}.svc.${domain}`
-  return list(dig(object, 'spec', 'hosts')).every(
-    host => typeof host === 'string' && resolveHost(host, ref.namespace, domain).endsWith(zone),
-  )
 }

@@ -3,7 +3,7 @@ import { gatewayHost } from '../../core/gateway.ts'
 import { isInternalHost, outsideHost } from '../../core/outside.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
-import { covers, parseHost } from '../../istio/host.ts'
+import { covers, isClusterHost, parseHost } from '../../istio/host.ts'
 import { dig, field, isFields, list } from '../../istio/json.ts'
 import { resolveHost } from '../../istio/name.ts'
 import type { Judge } from './rule.ts'
@@ -40,6 +40,17 @@ export function readDestination(subject: Subject, tools: Judge): Destination | u
     gateway: tools.facts.egressGateways?.find(gateway => covers(host, gatewayHost(gateway, clusterDomain))),
     isOutside: outsideHost(parsed.value, tools) !== undefined && !isInternalHost(host, tools),
   }
+}
+
+/**
+ * Whether a rule is for Services of other namespaces alone. Clients look for a rule in their own namespace, then in that
+ * of the Service, then in the root namespace: pilot/pkg/model/push_context.go (destinationRule).
+ */
+export function isOthersService({ host, isWide }: Destination, { ref }: Subject, tools: Judge): boolean {
+  const { clusterDomain } = tools.facts.mesh
+  const home = `${ref.namespace}.svc.${clusterDomain}`
+  if (covers(`*.${home}`, host) || (isWide && covers(host, `any.${home}`))) return false
+  return isClusterHost(host, clusterDomain)
 }
 
 /** One set of settings of a DestinationRule. */

@@ -1,8 +1,9 @@
+import { isSeenByOthers } from '../../core/export.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { requireLists } from '../../core/shape.ts'
 import { judgeHost } from './host.ts'
-import { readDestination } from './place.ts'
-import { judgeSettings } from './setting.ts'
+import { isOthersService, readDestination } from './place.ts'
+import { judgeRelay, judgeSettings } from './setting.ts'
 
 /** What this rule can say. */
 export type Message =
@@ -34,11 +35,11 @@ export default defineRule<Message, Record<never, never>>({
     'are meant; limits, outlier detection, subsets and `ISTIO_MUTUAL` pass.',
   ].join(' '),
   judges: ['DestinationRule.networking.istio.io'],
-  reads: ['Service', 'ServiceEntry.networking.istio.io'],
+  reads: ['Namespace', 'Service', 'ServiceEntry.networking.istio.io'],
   facts: ['approvedHosts', 'egressGateways', 'internalHosts', 'mesh'],
   operations: ['CREATE', 'UPDATE', 'DELETE'],
   phases: ['submitted', 'final'],
-  classes: ['governed', 'platform'],
+  classes: ['governed', 'platform', 'notGoverned'],
   outsideLaw: false,
   params: {},
   messages: {
@@ -117,7 +118,11 @@ export default defineRule<Message, Record<never, never>>({
     if (subject.subresource !== '' || !requireLists(subject, tools, ['subsets', 'exportTo'])) return
     const destination = readDestination(subject, tools)
     if (destination === undefined) return
-    if (subject.operation !== 'DELETE') {
+    if (subject.namespaceClass === 'notGoverned') {
+      // It holds for clients elsewhere only where the Service or entry is of its own namespace.
+      if (subject.operation === 'DELETE' || isOthersService(destination, subject, tools)) return
+      if (isSeenByOthers(subject, 'DestinationRule', tools)) judgeRelay(destination, subject, tools)
+    } else if (subject.operation !== 'DELETE') {
       judgeHost(destination, subject, tools)
       judgeSettings(destination, subject, tools)
     } else if (subject.namespaceClass === 'platform' && destination.gateway !== undefined && !destination.isWide) {

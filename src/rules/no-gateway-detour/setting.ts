@@ -17,17 +17,28 @@ export interface Scene {
 export function judgeSettings(destination: Destination, subject: Subject, tools: Judge): void {
   const scene = { destination, subject, tools }
   for (const settings of settingsOf(subject.object)) {
-    judgeBalancing(settings, scene)
+    judgePassthrough(settings, destination, tools)
+    judgeLocality(settings, destination, tools)
     judgeTunnel(settings, scene)
     judgeTls(settings, scene)
   }
 }
 
-function judgeBalancing({ path, policy }: Settings, { destination, tools }: Scene): void {
-  const { host } = destination
+/** Judges what makes a Service of a namespace outside the policy lead its clients on, wherever those are. */
+export function judgeRelay(destination: Destination, subject: Subject, tools: Judge): void {
+  for (const settings of settingsOf(subject.object)) {
+    judgePassthrough(settings, destination, tools)
+    judgeTunnel(settings, { destination, subject, tools })
+  }
+}
+
+function judgePassthrough({ path, policy }: Settings, { host }: Destination, tools: Judge): void {
   if (dig(policy, 'loadBalancer', 'simple') === 'PASSTHROUGH') {
     tools.report('passthrough', { path: [...path, 'loadBalancer', 'simple'], value: `PASSTHROUGH for ${host}` })
   }
+}
+
+function judgeLocality({ path, policy }: Settings, { host }: Destination, tools: Judge): void {
   const setting = dig(policy, 'loadBalancer', 'localityLbSetting')
   const shifts = ['distribute', 'failover', 'failoverPriority'].filter(key => list(field(setting, key)).length > 0)
   if (shifts.length === 0 || !hasOwnEndpoints(host, tools)) return

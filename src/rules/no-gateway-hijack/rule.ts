@@ -53,7 +53,7 @@ function judgeSelector(subject: Subject, tools: Judge): void {
   const given = dig(subject.object, 'spec', 'selector')
   const selector = stringMap(given)
   if (selectsEveryProxy(selector)) {
-    const state = selector.size === 0 ? 'without a selector' : 'by labels that every proxy bears'
+    const state = selector.size === 0 ? 'without a selector' : 'by labels that say nothing of which gateway is meant'
     const value = show(selector)
     tools.report('no-selector', { path: isFields(given) ? ['spec', 'selector'] : ['spec'], value, slots: { state } })
     return

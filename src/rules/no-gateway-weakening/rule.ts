@@ -8,6 +8,7 @@ import { judgePeer } from './peer.ts'
 export type Message =
   | 'dry-run'
   | 'allows-everyone'
+  | 'allows-any-caller'
   | 'policy-deleted'
   | 'plaintext'
   | 'mesh-permissive'
@@ -50,6 +51,13 @@ export default defineRule<Message, Record<never, never>>({
       enforcementAction: 'deny',
       why: 'a rule without conditions lets every workload use every host of egress gateway "{gateway}"',
       fix: 'name the callers (from) and hosts (to, when) of the rule, or remove it',
+      threats: ['ap/egress-weaken'],
+    },
+    'allows-any-caller': {
+      severity: 'medium',
+      enforcementAction: 'warn',
+      why: 'conditions that hold for every workload of the mesh let each use every host of egress gateway "{gateway}"',
+      fix: 'name the callers (from) and hosts (to, when) of the rule',
       threats: ['ap/egress-weaken'],
     },
     'policy-deleted': {

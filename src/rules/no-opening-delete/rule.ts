@@ -1,33 +1,38 @@
 import { compareText } from '../../core/finding.ts'
+import { gatewayWorkloads } from '../../core/gatewaypods.ts'
 import { refOf } from '../../core/kind.ts'
 import { meshMode } from '../../core/mesh.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
-import { dig, type Fields, field, isFields, list, text } from '../../istio/json.ts'
+import { dig, type Fields, field, isFields, list, stringMap, text } from '../../istio/json.ts'
 import { type OutboundMode, sidecarOutboundPolicy } from '../../istio/meshconfig.ts'
-import { parseSelector } from '../../istio/selector.ts'
+import { type Labels, mapSelects, parseSelector } from '../../istio/selector.ts'
+import { authorizationPolicy, judgeAccess, peerAuthentication } from './access.ts'
 
-type Message = 'isolation-lost' | 'isolation-narrowed' | 'sidecar-lost'
+/** What this rule can say. */
+export type Message = 'isolation-lost' | 'isolation-narrowed' | 'sidecar-lost' | 'sidecar-narrowed' | 'access-opened'
 
-type Judge = Tools<Message, Record<never, never>>
+/** What this rule judges with. */
+export type Judge = Tools<Message, Record<never, never>>
 
 const networkPolicy = 'NetworkPolicy.networking.k8s.io'
 const sidecar = 'Sidecar.networking.istio.io'
 
 export default defineRule<Message, Record<never, never>>({
   id: 'no-opening-delete',
-  summary: 'Disallow the removal of a NetworkPolicy or Sidecar whose absence opens a way out',
+  summary: 'Disallow changes that take away a NetworkPolicy, Sidecar or other policy whose absence opens a way out',
   risk: [
     'Some objects protect by being there. Pods are held inside by a NetworkPolicy only while one with `Egress` selects',
     'them: take the last away, and UDP, processes that escape the proxy, and everything else goes out. A Sidecar with',
-    '`REGISTRY_ONLY` in a mesh that allows any destination is all that keeps its namespace closed.',
+    '`REGISTRY_ONLY` in a mesh that allows any destination is all that keeps its namespace closed. And a policy of the',
+    'egress gateway that is made to select something else refuses nobody there.',
   ].join(' '),
   team: [
     'A clean-up, or a rename, which is a deletion and a creation. Apply the new policy first, then delete the old',
     'one.',
   ].join(' '),
-  judges: [networkPolicy, sidecar],
-  reads: [networkPolicy, sidecar, 'ConfigMap'],
-  facts: ['mesh'],
+  judges: [networkPolicy, sidecar, authorizationPolicy, peerAuthentication],
+  reads: [...gatewayWorkloads, networkPolicy, sidecar, authorizationPolicy, peerAuthentication, 'ConfigMap'],
+  facts: ['egressGateways', 'mesh'],
   operations: ['UPDATE', 'DELETE'],
   phases: ['submitted', 'final'],
   classes: ['governed', 'platform'],
@@ -55,10 +60,26 @@ export default defineRule<Message, Record<never, never>>({
       fix: 'apply the Sidecar that replaces it first, or set the mesh to REGISTRY_ONLY',
       threats: ['sidecar/delete'],
     },
+    'access-opened': {
+      severity: 'high',
+      enforcementAction: 'warn',
+      why: 'egress gateway "{gateway}" would no longer refuse whom this policy keeps out now',
+      fix: 'keep its selector, action and mode as they were, or apply a policy first that refuses the same',
+      threats: ['ap/egress-weaken', 'pa/disable'],
+    },
+    'sidecar-narrowed': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: '{whose} would no longer be held by it, and may reach every destination: {fallback}',
+      fix: 'keep spec.workloadSelector as it was, or apply a Sidecar with REGISTRY_ONLY for the others first',
+      threats: ['sidecar/delete', 'sidecar/selector-override'],
+    },
   },
   check(subject, tools) {
+    if (subject.subresource !== '') return
     if (subject.kind === networkPolicy) judgeNetworkPolicy(subject, tools)
-    else if (subject.operation === 'DELETE') judgeSidecar(subject, tools)
+    else if (subject.kind !== sidecar) judgeAccess(subject, tools)
+    else judgeSidecar(subject, tools)
   },
 })
 
@@ -123,10 +144,13 @@ function holds(policy: Fields, selector: string): boolean {
 }
 
 function judgeSidecar(subject: Subject, tools: Judge): void {
+  const { operation, object, oldObject } = subject
+  const before = operation === 'DELETE' ? object : oldObject
+  if (before === undefined || (operation === 'UPDATE' && selectsAllOf(before, object))) return
   // A Sidecar that says nothing keeps its namespace at the mode of the mesh, out of reach of the root namespace's.
-  if (modeOf(subject.object, tools) !== 'REGISTRY_ONLY') return
+  if (modeOf(before, tools) !== 'REGISTRY_ONLY') return
   const heir = heirOf(subject, tools)
-  if (heir !== undefined && isInEffectAlready(heir, subject)) return
+  if (heir !== undefined && isInEffectAlready(heir, before, subject)) return
   const mode = heir === undefined ? meshMode(tools.facts, tools.inventory) : modeOf(heir, tools)
   if (mode === 'REGISTRY_ONLY') return
   if (mode === undefined) {
@@ -136,12 +160,23 @@ function judgeSidecar(subject: Subject, tools: Judge): void {
     return
   }
   const fallback = heir === undefined ? `the mesh says ${mode}` : `Sidecar ${nameOf(heir)} says ${mode}`
-  const slots = { whose: whoseIs(subject, tools), fallback }
-  tools.report('sidecar-lost', { path: ['metadata', 'name'], value: subject.ref.name, slots })
+  const slots = { whose: whoseIs(before, subject, tools), fallback }
+  if (operation === 'UPDATE') tools.report('sidecar-narrowed', { path: ['spec', 'workloadSelector'], slots })
+  else tools.report('sidecar-lost', { path: ['metadata', 'name'], value: subject.ref.name, slots })
 }
 
-function whoseIs({ object, ref }: Subject, tools: Judge): string {
-  if (isSelective(object)) return `the selected pods of namespace "${ref.namespace}"`
+/** Whether a Sidecar still selects every workload that it selected. */
+function selectsAllOf(before: Fields, after: Fields): boolean {
+  const selector = workloadLabels(after)
+  return selector.size === 0 || (isSelective(before) && mapSelects(selector, workloadLabels(before)))
+}
+
+function workloadLabels(object: Fields): Labels {
+  return stringMap(dig(object, 'spec', 'workloadSelector', 'labels'))
+}
+
+function whoseIs(before: Fields, { ref }: Subject, tools: Judge): string {
+  if (isSelective(before)) return `the selected pods of namespace "${ref.namespace}"`
   if (ref.namespace === tools.facts.mesh.rootNamespace) return 'every namespace without a Sidecar'
   return `namespace "${ref.namespace}"`
 }
@@ -162,9 +197,9 @@ function heirOf(subject: Subject, tools: Judge): Fields | undefined {
 }
 
 /** Of several Sidecars for a whole namespace the oldest holds: to delete a younger one changes nothing. */
-function isInEffectAlready(heir: Fields, { object, ref }: Subject): boolean {
-  const isSameScope = dig(heir, 'metadata', 'namespace') === ref.namespace && !isSelective(object)
-  return isSameScope && compareAge(heir, object) < 0
+function isInEffectAlready(heir: Fields, before: Fields, { ref }: Subject): boolean {
+  const isSameScope = dig(heir, 'metadata', 'namespace') === ref.namespace && !isSelective(before)
+  return isSameScope && compareAge(heir, before) < 0
 }
 
 function isSelective(object: Fields): boolean {

@@ -1,13 +1,17 @@
 import { holdsFor, isGatewayRef, targetRefsOf } from '../../core/attachment.ts'
 import { specDigest } from '../../core/exemption.ts'
 import type { NamedGateways } from '../../core/facts.ts'
-import { selectsEveryProxy } from '../../core/gatewaypods.ts'
+import { gatewayWorkloads, selectsEveryProxy } from '../../core/gatewaypods.ts'
 import type { Subject } from '../../core/rule.ts'
 import { dig, stringMap, text } from '../../istio/json.ts'
 import { type Labels, mapSelects } from '../../istio/selector.ts'
+import { annotationsOf, labelsOf, podTemplateOf } from '../../istio/workload.ts'
 import type { Judge } from './rule.ts'
 
 const gatewayKind = 'Gateway.networking.istio.io'
+
+/** Which templates of the injector a pod is made of; that of gateways is made for them alone. */
+const templatesAnnotation = 'inject.istio.io/templates'
 
 /** Label of the pods that istiod runs for a Gateway of the Gateway API. */
 const managedLabel = 'gateway.networking.k8s.io/gateway-name'
@@ -65,6 +69,7 @@ function selects({ ref }: Subject, selector: Labels, tools: Judge): 'yes' | 'no'
   if (managed !== undefined) return isForEgress(managed, tools) ? 'no' : 'yes'
   const namespaces = new Set([ref.namespace, mesh.rootNamespace, ...named.map(({ namespace }) => namespace)])
   for (const namespace of namespaces) {
+    if (runsGateway(selector, namespace, tools)) return 'yes'
     for (const gateway of tools.inventory.list(gatewayKind, namespace)) {
       if (named.length > 0 && !isNamed(named, namespace, text(dig(gateway, 'metadata', 'name')))) continue
       const selected = stringMap(dig(gateway, 'spec', 'selector'))
@@ -72,6 +77,16 @@ function selects({ ref }: Subject, selector: Labels, tools: Judge): 'yes' | 'no'
     }
   }
   return tools.inventory.knows(gatewayKind) ? 'no' : 'unknown'
+}
+
+/** Whether the pods of a workload that runs as a gateway bear the labels; its Gateways may all be those of tenants. */
+function runsGateway(selector: Labels, namespace: string, { inventory }: Judge): boolean {
+  return gatewayWorkloads.some(kind =>
+    inventory.list(kind, namespace).some(workload => {
+      const template = podTemplateOf(kind, workload)?.template
+      return annotationsOf(template).get(templatesAnnotation) === 'gateway' && mapSelects(selector, labelsOf(template))
+    }),
+  )
 }
 
 /** Whether a Gateway of the Gateway API, of whatever namespace, is one by which traffic leaves. */

@@ -1,4 +1,5 @@
 import { approvedBelow, liveApprovals } from '../../core/clients.ts'
+import { isSeenByOthers } from '../../core/export.ts'
 import type { EgressGateway } from '../../core/facts.ts'
 import { gatewayHost, gatewayOfHost } from '../../core/gateway.ts'
 import type { Subject } from '../../core/rule.ts'
@@ -6,13 +7,12 @@ import { parseHost } from '../../istio/host.ts'
 import { dig, list } from '../../istio/json.ts'
 import { resolveHost } from '../../istio/name.ts'
 import { bindsMesh, destinationHosts, routesOf } from '../../istio/virtualservice.ts'
-import { readExportTo } from '../../istio/visibility.ts'
 import type { Judge } from './rule.ts'
 
 /** Judges for which approved hosts a tenant's VirtualService decides the way, other than to the egress gateway. */
 export function judgeRoutes(subject: Subject, gateway: EgressGateway, tools: Judge): void {
   if (subject.namespaceClass === 'platform' || !bindsMesh(subject.object)) return
-  if (subject.namespaceClass === 'notGoverned' && isPrivate(subject)) return
+  if (subject.namespaceClass === 'notGoverned' && !isSeenByOthers(subject, 'VirtualService', tools)) return
   if (leadsToGateway(subject, tools)) return
   for (const [i, given] of list(dig(subject.object, 'spec', 'hosts')).entries()) {
     const parsed = typeof given === 'string' ? parseHost(given) : undefined
@@ -24,14 +24,6 @@ export function judgeRoutes(subject: Subject, gateway: EgressGateway, tools: Jud
     const slots = { member, gateway: gatewayHost(gateway, tools.facts.mesh.clusterDomain) }
     tools.report(isExact ? 'route-override' : 'host-set', { path: ['spec', 'hosts', i], value: host, slots })
   }
-}
-
-/** Whether only the object's own namespace, which is outside the policy, sees it. */
-function isPrivate({ object, ref }: Subject): boolean {
-  const exportTo = list(dig(object, 'spec', 'exportTo')).filter(entry => typeof entry === 'string')
-  const visibility = readExportTo(exportTo, 'VirtualService', undefined)
-  if (visibility === 'public') return false
-  return typeof visibility === 'string' || [...visibility.namespaces].every(name => name === ref.namespace)
 }
 
 /** Whether there are routes, and each leads to an egress gateway and nowhere else. */

@@ -24,7 +24,7 @@ export default defineRule<Message, Record<never, never>>({
     'gateway: a VirtualService of your own takes that route’s place.',
   ].join(' '),
   judges: ['VirtualService.networking.istio.io', 'Sidecar.networking.istio.io'],
-  reads: [],
+  reads: ['Namespace'],
   facts: ['approvedHosts', 'egressGateways', 'mesh'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
@@ -37,7 +37,7 @@ export default defineRule<Message, Record<never, never>>({
       enforcementAction: 'warn',
       why: 'this route for "{value}" comes before the platform’s, and does not lead to the egress gateway',
       fix: 'have the platform set it on the route through the gateway, or route to {gateway}',
-      threats: ['vs/precedence-override'],
+      threats: ['vs/precedence-override', 'vs/exact-shadow-empty'],
     },
     'host-set': {
       severity: 'high',
@@ -49,7 +49,7 @@ export default defineRule<Message, Record<never, never>>({
     'listener-protocol': {
       severity: 'critical',
       enforcementAction: 'deny',
-      why: 'on a listener of protocol {protocol} {effect}, so approved hosts are reached directly',
+      why: 'on a listener {kind} {effect}, so approved hosts are reached directly',
       fix: 'remove spec.egress[].port, or give the port the protocol that its hosts speak (HTTP on 80, TLS on 443)',
       threats: ['sidecar/listener'],
     },

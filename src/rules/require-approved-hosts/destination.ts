@@ -1,4 +1,5 @@
 import { liveApprovals } from '../../core/clients.ts'
+import { routesForOthers } from '../../core/export.ts'
 import { gatewayPlace } from '../../core/gateway.ts'
 import { isApprovedFor, isInternalHost, outsideHost } from '../../core/outside.ts'
 import type { Path } from '../../core/path.ts'
@@ -8,6 +9,7 @@ import { parseHost } from '../../istio/host.ts'
 import { dig, field, list } from '../../istio/json.ts'
 import { bad } from '../../istio/result.ts'
 import { quote } from '../../istio/text.ts'
+import { isForMesh } from '../../istio/virtualservice.ts'
 import type { Judge } from './rule.ts'
 
 /** One place in a VirtualService that sends traffic to a host. */
@@ -15,12 +17,14 @@ interface Destination {
   readonly path: Path
   readonly host: unknown
   readonly mirror: boolean
+  /** Where it stands. */
+  readonly route: unknown
 }
 
 /** Judges where a VirtualService sends traffic: a host outside the mesh must be approved for its namespace. */
 export function judgeDestinations(subject: Subject, tools: Judge): void {
-  if (subject.namespaceClass === 'notGoverned') return
   if (!requireLists(subject, tools, ['http', 'tls', 'tcp'])) return
+  if (subject.namespaceClass === 'notGoverned') return judgeExported(subject, tools)
   const routed = new Set<string>()
   for (const destination of destinationsOf(subject.object)) {
     const given = destination.host
@@ -46,6 +50,25 @@ export function judgeDestinations(subject: Subject, tools: Judge): void {
   }
 }
 
+/**
+ * Judges where a VirtualService of a namespace outside the policy leads the clients of others. Traffic for a host that it
+ * leaves at that host is the registry's affair, as without it.
+ */
+function judgeExported(subject: Subject, tools: Judge): void {
+  if (!routesForOthers(subject, tools)) return
+  const own = new Set(list(dig(subject.object, 'spec', 'hosts')))
+  for (const { path, host: given, mirror, route } of destinationsOf(subject.object)) {
+    if (!isForMesh(route)) continue
+    const parsed = typeof given === 'string' ? parseHost(given) : bad('must be a text')
+    const host = parsed.ok ? outsideHost(parsed.value, tools) : undefined
+    if (host === undefined || own.has(given) || isApprovedFor(host, subject, tools)) continue
+    if (isInternalHost(host, tools)) continue
+    const message = mirror ? 'mirror-not-approved' : 'destination-not-approved'
+    const remedy = 'set spec.exportTo to ["."], or have the host approved (ApprovedHosts)'
+    tools.report(message, { path, value: host, slots: { whose: ' for those who see this route', remedy } })
+  }
+}
+
 /** A host that others may reach is most often the pattern of the egress gateway, built in the wrong namespace. */
 function remedyFor(host: string, subject: Subject, tools: Judge): string {
   if (liveApprovals(host, tools.facts, tools.now).length === 0) {
@@ -63,16 +86,16 @@ function* destinationsOf(object: unknown): Generator<Destination> {
       for (const [j, share] of shares.entries()) {
         // A single destination is used whatever its weight; among several, one of weight 0 is not.
         if (shares.length > 1 && (field(share, 'weight') ?? 0) === 0) continue
-        yield* destination([...at, 'route', j, 'destination', 'host'], dig(share, 'destination', 'host'), false)
+        yield* placed([...at, 'route', j, 'destination', 'host'], dig(share, 'destination', 'host'), false, route)
       }
       // The schema of the custom resource has both spellings of the older field.
       const older = field(route, 'mirrorPercent') ?? field(route, 'mirror_percent')
       if (!isNothing(field(route, 'mirrorPercentage'), older)) {
-        yield* destination([...at, 'mirror', 'host'], dig(route, 'mirror', 'host'), true)
+        yield* placed([...at, 'mirror', 'host'], dig(route, 'mirror', 'host'), true, route)
       }
       for (const [j, mirror] of list(field(route, 'mirrors')).entries()) {
         if (isNothing(field(mirror, 'percentage'), undefined)) continue
-        yield* destination([...at, 'mirrors', j, 'destination', 'host'], dig(mirror, 'destination', 'host'), true)
+        yield* placed([...at, 'mirrors', j, 'destination', 'host'], dig(mirror, 'destination', 'host'), true, route)
       }
     }
   }
@@ -84,6 +107,6 @@ function isNothing(percentage: unknown, older: unknown): boolean {
   return older === 0
 }
 
-function* destination(path: Path, host: unknown, mirror: boolean): Generator<Destination> {
-  if (host !== undefined && host !== null) yield { path, host, mirror }
+function* placed(path: Path, host: unknown, mirror: boolean, route: unknown): Generator<Destination> {
+  if (host !== undefined && host !== null) yield { path, host, mirror, route }
 }

@@ -128,14 +128,14 @@ export default defineRule<Message, Record<never, never>>({
       enforcementAction: 'deny',
       why: 'traffic would be sent to "{value}", a host that is not approved{whose}',
       fix: '{remedy}',
-      threats: ['vs/mesh-leg-direct'],
+      threats: ['vs/mesh-leg-direct', 'vs/weights', 'vs/gateway-leg-destination'],
     },
     'mirror-not-approved': {
       severity: 'critical',
       enforcementAction: 'deny',
       why: 'copies of requests would be sent to "{value}", a host that is not approved{whose}',
       fix: 'mirror to a Service of the mesh, or have the host approved (ApprovedHosts)',
-      threats: ['vs/mirror'],
+      threats: ['vs/mirror', 'vs/gateway-leg-destination'],
     },
     'no-gateway-route': {
       severity: 'critical',

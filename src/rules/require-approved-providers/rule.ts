@@ -1,4 +1,5 @@
 import { liveApprovals } from '../../core/clients.ts'
+import { meshConfigMaps } from '../../core/mesh.ts'
 import type { Path } from '../../core/path.ts'
 import { judgeProvider, type ProviderVerdict } from '../../core/provider.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
@@ -82,7 +83,9 @@ function judgeName(given: unknown, path: Path, message: Message, subject: Subjec
   const verdict = judgeProvider(name, facts[key], facts, inventory)
   if (verdict.is === 'fine') return
   if (verdict.is === 'unknown') {
-    const fix = `give ConfigMap istio with --inventory, or name it in spec.${key} of the policy`
+    const isKnown = meshConfigMaps(facts, inventory).length > 0
+    const define = isKnown ? 'define it in the mesh configuration' : 'give ConfigMap istio with --inventory'
+    const fix = `${define}, or name it in spec.${key} of the policy`
     tools.notJudged(path, `where provider "${name}" leads`, fix)
     return
   }
