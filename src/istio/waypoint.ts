@@ -86,3 +86,16 @@ export function allowsAttachment(gateway: unknown, namespace: string, labels: La
   const selector = parseSelector(field(namespaces, 'selector'))
   return selector.ok && matchesLabels(selector.value, labels)
 }
+
+/**
+ * Returns the labels by which a Service or ServiceEntry passes for the own one of a waypoint, or of a gateway between
+ * clusters, and so has no waypoint, whatever it chooses; undefined where there are none.
+ * Istio: pilot/pkg/serviceregistry/ambient/waypoints.go (fetchWaypointForService).
+ */
+export function passesForWaypoint(labels: Labels): string | undefined {
+  const managed = labels.get(managedLabel)
+  return managed === 'istio.io-mesh-controller' || managed === 'istio.io-eastwest-controller' ? managed : undefined
+}
+
+/** Label that says which controller made something. */
+export const managedLabel = 'gateway.istio.io/managed'

@@ -17,9 +17,9 @@ const credentials: ReadonlySet<unknown> = new Set(['Secret', 'ConfigMap', 'Clust
 export function judgeGrant(subject: Subject, tools: Judge): void {
   const { namespace } = subject.ref
   const spec = field(subject.object, 'spec')
-  const lent = list(field(spec, 'to')).filter(to => !credentials.has(field(to, 'kind')))
-  if (lent.length === 0) return
   const isEgress = gatewayNamespaces(tools.facts).includes(namespace)
+  const lent = list(field(spec, 'to')).filter(to => isEgress || !credentials.has(field(to, 'kind')))
+  if (lent.length === 0) return
   const outside = isEgress ? undefined : outsideOf(lent, namespace, tools)
   if (!isEgress && outside === undefined) return
   for (const [i, from] of list(field(spec, 'from')).entries()) {

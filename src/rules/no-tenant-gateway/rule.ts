@@ -1,8 +1,10 @@
 import { type ClassServes, gatewayServes } from '../../core/gatewayapi.ts'
+import { istioGatewayKind } from '../../core/gatewaypods.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { requireLists, requireMap } from '../../core/shape.ts'
-import { gatewayApiKind } from '../../istio/gatewayapi.ts'
+import { gatewayApiKind, networkLabel, registersNetwork } from '../../istio/gatewayapi.ts'
 import { dig, list, text } from '../../istio/json.ts'
+import { labelsOf } from '../../istio/workload.ts'
 import { judgeAddresses } from './address.ts'
 import { judgeInfrastructure } from './infrastructure.ts'
 
@@ -34,7 +36,7 @@ export default defineRule<Message, Record<never, never>>({
     'which there may be, and waypoints for one’s own namespace. The baseline only counts those.',
   ].join(' '),
   judges: [gatewayApiKind],
-  reads: ['GatewayClass.gateway.networking.k8s.io', 'Namespace'],
+  reads: ['GatewayClass.gateway.networking.k8s.io', istioGatewayKind, 'Namespace', 'Service'],
   facts: ['eastWestGateways', 'egressGateways', 'ingressGateways', 'mesh', 'waypoints'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
@@ -73,7 +75,7 @@ export default defineRule<Message, Record<never, never>>({
     'network-gateway': {
       severity: 'high',
       enforcementAction: 'deny',
-      why: 'a Gateway of class "{value}" becomes a way into or out of another network, for the whole mesh',
+      why: 'a Gateway {what} becomes a way into or out of another network, for the whole mesh',
       fix: 'remove the Gateway, or have it listed under spec.eastWestGateways of the policy',
       threats: ['gwapi/gateway-new'],
     },
@@ -125,12 +127,13 @@ export default defineRule<Message, Record<never, never>>({
     if (subject.subresource !== '' || !requireLists(subject, tools, ['addresses', 'listeners'])) return
     for (const map of ['labels', 'annotations']) if (!requireMap(subject, tools, ['metadata', map])) return
     const serves = gatewayServes(subject.object, tools.inventory)
+    judgeNetwork(serves, subject, tools)
     if (serves === 'other') return
     if (serves === 'unknown') return judgeUnknown(subject, tools)
     judgeAddresses(subject, tools)
     if (subject.namespaceClass === 'notGoverned') return
     judgeClass(serves, subject, tools)
-    judgeInfrastructure(subject, tools)
+    judgeInfrastructure(subject, serves, tools)
   },
 })
 
@@ -141,18 +144,36 @@ function judgeUnknown(subject: Subject, tools: Judge): void {
   tools.notJudged(['spec', 'gatewayClassName'], unknown, 'give the GatewayClasses with --inventory')
 }
 
+/** Ways between networks are the whole mesh's matter: so of a namespace outside the policy too. */
+function judgeNetwork(serves: ClassServes, subject: Subject, tools: Judge): void {
+  if (isNamed(tools.facts.eastWestGateways, subject)) return
+  const labels = labelsOf(subject.object)
+  if (serves === 'remote' || serves === 'east-west') {
+    const path = ['spec', 'gatewayClassName']
+    const value = String(dig(subject.object, ...path))
+    tools.report('network-gateway', { path, value, slots: { what: `of class "${value}"` } })
+  } else if (registersNetwork(subject.object, labels)) {
+    const path = ['metadata', 'labels', networkLabel]
+    const slots = { what: 'with this label and addresses of its own' }
+    tools.report('network-gateway', { path, value: String(labels.get(networkLabel)), slots })
+  }
+}
+
+function isNamed(named: Judge['facts']['ingressGateways'], { ref }: Subject): boolean {
+  return (named ?? []).some(
+    ({ namespace, gateways }) => namespace === ref.namespace && ['*', ref.name].some(one => gateways.includes(one)),
+  )
+}
+
 function judgeClass(serves: ClassServes, subject: Subject, tools: Judge): void {
+  if (serves === 'remote' || serves === 'east-west') return
   const { namespace, name } = subject.ref
   const { facts } = tools
   const path = ['spec', 'gatewayClassName']
-  const value = String(dig(subject.object, ...path))
-  const place = { path, value, slots: { namespace } }
-  const isNamed = (list: typeof facts.ingressGateways): boolean =>
-    list?.some(entry => entry.namespace === namespace && ['*', name].some(one => entry.gateways.includes(one))) === true
-  if (serves === 'remote' || serves === 'east-west') {
-    if (!isNamed(facts.eastWestGateways)) tools.report('network-gateway', place)
-  } else if (serves === 'gateway') {
-    if (isNamed(facts.ingressGateways) || isNamed(facts.eastWestGateways) || isEgress(subject, tools)) return
+  const place = { path, value: String(dig(subject.object, ...path)), slots: { namespace } }
+  if (serves === 'gateway') {
+    if (isNamed(facts.ingressGateways, subject) || isNamed(facts.eastWestGateways, subject)) return
+    if (isEgress(subject, tools)) return
     tools.report(facts.ingressGateways === undefined ? 'own-gateway-unlisted' : 'own-gateway', place)
   } else if (facts.waypoints?.some(waypoint => waypoint.namespace === namespace && waypoint.name === name) !== true) {
     judgeWaypoint(subject, place, tools)

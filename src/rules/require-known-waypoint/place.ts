@@ -19,15 +19,15 @@ import { findWaypoint, isListed, knownWaypoints } from './waypoint.ts'
 const labelPath: Path = ['metadata', 'labels', useWaypointLabel]
 
 /**
- * Judges what a namespace chooses for all that is in it: where it is in ambient mode, and where its ServiceEntries serve
- * others that are. Its own waypoint is the ordinary one for what comes to its Services; that the policy does not list it
+ * Judges what a namespace chooses for all that is in it: where it is in ambient mode and of the policy, and where its
+ * ServiceEntries serve others that are. Its own waypoint is the ordinary one for what comes to its Services; that the policy does not list it
  * matters where ServiceEntries leave by it.
  */
 export function judgeNamespace(subject: Subject, tools: Judge): void {
   const labels = labelsOf(subject.object)
   const client = subject.ref.name
   const inherits = hasInheritingEntry(client, tools)
-  const isAmbient = labels.get(dataplaneModeLabel) === 'ambient'
+  const isAmbient = subject.namespaceClass !== 'notGoverned' && labels.get(dataplaneModeLabel) === 'ambient'
   if (!isAmbient && !(inherits === true && ambientNamespaces(tools).some(one => isGoverned(one, tools)))) return
   judgeCanary(labels, shareOf(subject.object), client, tools)
   const chosen = chosenWaypoint(labels, client)
@@ -68,7 +68,7 @@ export const giveGateways =
 /** Judges the label of a Service: what goes to it stays in the mesh, so that there is only something to count. */
 export function judgeService(subject: Subject, tools: Judge): void {
   const { namespace } = subject.ref
-  if (subject.namespaceLabels?.get(dataplaneModeLabel) !== 'ambient') return
+  if (subject.namespaceClass === 'notGoverned' || subject.namespaceLabels?.get(dataplaneModeLabel) !== 'ambient') return
   const labels = labelsOf(subject.object)
   judgeCanary(labels, shareOf(subject.object), namespace, tools)
   const chosen = chosenWaypoint(labels, namespace)

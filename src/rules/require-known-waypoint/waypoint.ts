@@ -25,13 +25,13 @@ export function findWaypoint({ namespace, name }: WaypointRef, client: string, {
   const className = String(dig(gateway, 'spec', 'gatewayClassName'))
   const takes = waypointFor(gateway, inventory.find(gatewayClassKind, '', className))
   if (!takesServices(takes)) {
-    return { is: 'unfit', problem: `is for "${takes}" only`, remedy: 'the label istio.io/waypoint-for' }
+    return { is: 'unfit', problem: `is for "${takes}" only`, remedy: 'the label istio.io/waypoint-for of this one' }
   }
   const allows = allowsAttachment(gateway, client, namespaceLabels(inventory, client))
   if (allows === undefined) return { is: 'unknown' }
   return allows
     ? { is: 'fit' }
-    : { is: 'unfit', problem: `refuses namespace "${client}"`, remedy: 'allowedRoutes of the listener on port 15008' }
+    : { is: 'unfit', problem: `refuses namespace "${client}"`, remedy: 'allowedRoutes of its listener on port 15008' }
 }
 
 /** Returns whether the policy lists the waypoint for a namespace; undefined where it lists none at all. */
