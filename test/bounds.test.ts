@@ -54,6 +54,15 @@ function change(before: object, after: object): object {
   return entry({}, { operation: 'UPDATE', object: specOf(after), oldObject: specOf(before) })
 }
 
+const slice = (endpoints: readonly object[]): object =>
+  review('discovery.k8s.io', 'EndpointSlice', {
+    metadata: { name: 'stripe', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'web' } },
+    addressType: 'IPv4',
+    endpoints,
+  })
+
+const service = (spec: object): object => review('', 'Service', { spec })
+
 const hosts = (count: number): string[] => many(count, i => `a${i}.b.example`)
 
 t.test('lists and maps that rules walk', t => {
@@ -77,6 +86,18 @@ t.test('lists and maps that rules walk', t => {
     ['listeners', apiGateway({ listeners: many(10_001, () => ({})) }), [`spec.listeners ${most}`]],
     ['labels', pod({}, numbered(10_001)), [`metadata.labels ${most}`]],
     ['annotations', pod(numbered(10_001)), [`metadata.annotations ${most}`]],
+    ['endpoints of a slice', slice(many(10_001, () => ({}))), [`endpoints ${most}`]],
+    [
+      'addresses of a slice',
+      slice([{ addresses: many(10_001, () => '10.244.0.1') }]),
+      [`endpoints.0.addresses ${most}`],
+    ],
+    [
+      'addresses of all endpoints',
+      slice(many(11, () => ({ addresses: many(1000, () => '10.244.0.1') }))),
+      ['endpoints holds more than 10000 addresses, the most that is judged'],
+    ],
+    ['addresses of a Service', service({ externalIPs: many(10_001, () => '10.0.0.1') }), [`spec.externalIPs ${most}`]],
     [
       'long annotations',
       pod({ a: 'x'.repeat(256 * 1024) }),

@@ -233,7 +233,10 @@ t.test('folders are read recursively and in order; paths are those of the caller
       items: [{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 's' } }],
     }),
   )
-  writeFileSync(join(folder, 'a.yml'), 'apiVersion: v1\nkind: Namespace\nmetadata: {name: no-pods}\n')
+  writeFileSync(
+    join(folder, 'a.yml'),
+    'apiVersion: v1\nkind: Namespace\nmetadata: {name: no-pods, labels: {istio-injection: enabled}}\n',
+  )
   const { out } = await run(['check', '.'], folder)
   t.match(
     out,

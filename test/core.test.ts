@@ -13,15 +13,17 @@ import {
   type OnUnknown,
   type Verdict,
 } from '../src/core/finding.ts'
-import { type Inventory, inventoryOf, namespaceLabels, overlay } from '../src/core/inventory.ts'
+import { type Inventory, inventoryOf, namespaceLabels, originOf, overlay } from '../src/core/inventory.ts'
 import { formatRef, groupOf, isNamespaced, kindOf, refOf } from '../src/core/kind.ts'
 import { differences, isMeshConfigMap, meshMode } from '../src/core/mesh.ts'
 import { formatPath, matchesPattern, type Path, parsePattern } from '../src/core/path.ts'
 import type { ChosenRule, Policy } from '../src/core/policy.ts'
+import { servedHosts } from '../src/core/registry.ts'
 import type { Operation, Review } from '../src/core/review.ts'
 import { defineRule, fillSlots, type Message, type Rule, type RuleMetadata, type Tools } from '../src/core/rule.ts'
 import { enumerate, nearest, printable, shorten, show } from '../src/core/text.ts'
 import { decide } from '../src/core/verdict.ts'
+import { isController, isKubernetes } from '../src/core/writer.ts'
 import { type Fields, field, list, text } from '../src/istio/json.ts'
 import { loadPolicy } from '../src/policy/load.ts'
 
@@ -217,6 +219,36 @@ function object(kind: string, namespace: string, name: string, more: Fields = {}
   return { apiVersion, kind: bare, metadata: { namespace, name, ...more } }
 }
 
+t.test('an index of ServiceEntries serves every state that lies over it', t => {
+  const served = (namespace: string, name: string, ...hosts: readonly string[]): Fields => ({
+    ...object('ServiceEntry.networking.istio.io', namespace, name),
+    spec: { hosts },
+  })
+  const [a, b, c] = [
+    served('shop', 'a', 'x.example'),
+    served('pay', 'b', '*.example'),
+    served('shop', 'c', 'x.example'),
+  ]
+  const base = inventoryOf([a, b, c])
+  const found = (state: Inventory, host = 'x.example'): readonly string[] =>
+    servedHosts(state)(host).map(({ namespace, name, host }) => `${namespace}/${name} ${host}`)
+  const all = ['shop/a x.example', 'shop/c x.example', 'pay/b *.example']
+  t.strictSame(found(base), all, 'the same host before a wildcard, then by place')
+  t.strictSame(found(base, 'y.example'), ['pay/b *.example'])
+  t.strictSame(found(base, '*.example'), ['pay/b *.example'])
+  t.strictSame(found(base.without(refOf(a))), all.slice(1), 'one less')
+  const other = served('shop', 'a', 'y.example')
+  const replaced = base.with(refOf(other), other)
+  t.strictSame(found(replaced), all.slice(1), 'one that has another host now')
+  t.strictSame(found(replaced.with(refOf(a), a)), all, 'what lies above hides what lies below')
+  t.strictSame(found(replaced, 'y.example'), ['shop/a y.example', 'pay/b *.example'])
+  t.strictSame(found(base), all, 'the original')
+  const { base: first, changes } = originOf(replaced.without(refOf(b)).list('ServiceEntry.networking.istio.io'))
+  t.equal(first, base.list('ServiceEntry.networking.istio.io'), 'the list that is stored, itself')
+  t.equal(changes.length, 2)
+  t.end()
+})
+
 t.test('the inventory: known and unknown kinds, one more, one less, the original unchanged', t => {
   const a = object('Pod', 'shop', 'a')
   const b = object('Pod', 'pay', 'b')
@@ -275,6 +307,7 @@ function probe(more: Partial<RuleMetadata> = {}, message: Partial<Message> = {})
     id: 'probe',
     summary: 'Disallow hosts',
     risk: '',
+    team: '',
     judges: ['ServiceEntry.networking.istio.io'],
     reads: [],
     facts: [],
@@ -649,5 +682,38 @@ t.test('the mesh mode: inventory before policy, the laxest of several revisions,
   t.equal(isMeshConfigMap(open, 'istio-system'), true)
   t.equal(isMeshConfigMap(mesh('istio-canary', '{}'), 'istio-system'), true, 'by its key, without a label')
   t.equal(isMeshConfigMap(closed, 'mesh'), false)
+  t.end()
+})
+
+t.test('who writes for others: controllers of the mesh, accounts of Kubernetes', t => {
+  const factsOf = (identities: string): Facts => {
+    const text = `apiVersion: sallyport.dev/v1alpha1\nkind: EgressPolicy\nmetadata: {name: acme}\nspec: ${identities}\n`
+    const loaded = loadPolicy([{ file: 'policy', text }], { rules: [], now: 0 })
+    if (!loaded.ok) throw new Error('the policy does not load')
+    return loaded.policy.facts
+  }
+  const silent = factsOf('{}')
+  const stated = factsOf('{identities: {controllers: [cert-manager/istio-csr]}}')
+  const account = (name: string): string => `system:serviceaccount:${name}`
+  for (const [username, bySilence, byPolicy, ofKubernetes] of [
+    [account('istio-system:istiod'), true, false, false],
+    [account('istio-system:istiod-1-31'), true, false, false],
+    [account('istio-system:istiodx'), false, false, false],
+    [account('shop:istiod'), false, false, false],
+    [account('cert-manager:istio-csr'), false, true, false],
+    [account('kube-system:cilium-operator'), false, false, true],
+    [account('kube-system-2:cilium-operator'), false, false, false],
+    [account('openshift-infra:namespace-security-allocation-controller'), false, false, true],
+    ['system:apiserver', false, false, true],
+    ['system:kube-controller-manager', false, false, true],
+    ['system:node:a', false, false, false],
+    ['kubernetes-admin', false, false, false],
+  ] as const) {
+    const requester = { username, groups: ['system:masters'] }
+    t.equal(isController(requester, silent), bySilence, `${username}: a controller where the policy names none`)
+    t.equal(isController(requester, stated), byPolicy, `${username}: a controller of the policy`)
+    t.equal(isKubernetes(requester), ofKubernetes, `${username}: an account of Kubernetes`)
+  }
+  t.equal(isController(undefined, silent), false, 'nobody asks')
   t.end()
 })

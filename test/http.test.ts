@@ -23,6 +23,7 @@ const rule = defineRule({
   id: 'no-bad-host',
   summary: 'Disallow bad hosts',
   risk: 'Made up.',
+  team: 'Made up.',
   judges: ['ServiceEntry.networking.istio.io'],
   reads: [],
   facts: [],

@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { judgeDocuments } from '../src/cli/plan.ts'
 import type { Evaluation } from '../src/core/evaluate.ts'
@@ -81,8 +83,16 @@ const ways = [
   ['review', review, ({ rule, as }: RuleCase) => as !== undefined || !asking.has(rule)],
 ] as const
 
-/** Rules that look at who asks. */
-const asking = new Set(rules.filter(({ facts }) => facts.includes('identities')).map(({ id }) => id))
+/** Rules that look at who asks: their files speak of the requester. */
+const asking = new Set(
+  rules
+    .map(({ id }) => id)
+    .filter(id => {
+      const folder = join(import.meta.dirname, '../src/rules', id)
+      const sources = readdirSync(folder).filter(name => name.endsWith('.ts'))
+      return sources.some(name => readFileSync(join(folder, name), 'utf8').includes('requester'))
+    }),
+)
 
 function isWritten({ operation, oldObject, object, notJudged }: RuleCase): boolean {
   if (operation === 'CREATE') return true

@@ -2,10 +2,16 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import t from 'tap'
+import { evaluate } from '../src/core/evaluate.ts'
 import type { NamespaceClass } from '../src/core/facts.ts'
+import type { EnforcementAction } from '../src/core/finding.ts'
+import { inventoryOf } from '../src/core/inventory.ts'
+import { kindOf, refOf } from '../src/core/kind.ts'
 import type { Policy } from '../src/core/policy.ts'
+import type { Review } from '../src/core/review.ts'
 import { isController } from '../src/core/writer.ts'
 import { formatRanges, nothing } from '../src/istio/cidr.ts'
+import type { Fields } from '../src/istio/json.ts'
 import { readManifests } from '../src/manifest/read.ts'
 import { mutations } from '../src/mutations/index.ts'
 import { readExpiry } from '../src/policy/date.ts'
@@ -609,6 +615,87 @@ t.test('mutations are switched for all, for some namespaces, and given opinions'
   t.end()
 })
 
+const stated = 'runAsNonRoot: true, runAsUser: 4201, runAsGroup: 4201, capabilities: {drop: [ALL]}'
+
+/** How strong an action is. */
+const rank = (action: EnforcementAction): number => ['off', 'dryrun', 'warn', 'deny'].indexOf(action)
+
+/** Rules that say of every approved host that its route is not traced: refusing that would refuse them all. */
+const untraced = new Set(['require-approved-hosts', 'no-direct-backend'])
+
+/** Where readings of a threat differ: what the baseline and what the strict policy make of it. */
+const readings: readonly (readonly [title: string, object: string, baseline: string, strict: string])[] = [
+  ['a pod that says nothing of its privileges', pod('{}'), 'allow', 'deny'],
+  ['explicit root with nothing dropped', pod('{runAsUser: 0}'), 'deny', 'deny'],
+  [
+    'explicit root that can become nobody else',
+    pod('{runAsUser: 0, allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}'),
+    'warn',
+    'deny',
+  ],
+  ['the user of the proxy', pod('{runAsUser: 1337}'), 'deny', 'deny'],
+  ['privilege escalation said aloud', pod(`{allowPrivilegeEscalation: true, ${stated}}`), 'warn', 'deny'],
+  ['a pod that states all that is asked for', pod(`{allowPrivilegeEscalation: false, ${stated}}`), 'allow', 'allow'],
+  [
+    'an entry of the platform exported to all, whose host is approved for some',
+    entry('istio-egress', '["*"]'),
+    'warn',
+    'deny',
+  ],
+  ['a redirect of callers from outside to a host nobody approved', redirect('[ingress/public]'), 'warn', 'deny'],
+  ['the same on the mesh', redirect('[mesh]'), 'deny', 'deny'],
+]
+
+function pod(securityContext: string): string {
+  return `{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {sidecar.istio.io/inject: "true"}}, spec: {containers: [{name: app, image: "a:1", securityContext: ${securityContext}}]}}`
+}
+
+function entry(namespace: string, exportTo: string): string {
+  return `{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: stripe, namespace: ${namespace}}, spec: {hosts: [api.stripe.com], exportTo: ${exportTo}, ports: [{number: 443, name: tls, protocol: TLS}], resolution: DNS}}`
+}
+
+function redirect(gateways: string): string {
+  return `{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: web, namespace: shop}, spec: {hosts: [www.shop.example], gateways: ${gateways}, http: [{redirect: {authority: pastebin.example}}]}}`
+}
+
+t.test('where readings differ, the strict policy takes the harder one', t => {
+  const folder = join(import.meta.dirname, '../policies')
+  const own = readFileSync(join(import.meta.dirname, 'fixtures/policy/first.yaml'), 'utf8')
+  const cluster = join(import.meta.dirname, '../examples/cluster')
+  const objects = readdirSync(cluster).flatMap(name =>
+    readManifests(readFileSync(join(cluster, name), 'utf8'), name).documents.map(({ object }) => object as Fields),
+  )
+  const inventory = inventoryOf(objects, 'all')
+  for (const [title, text, ...wanted] of readings) {
+    for (const [i, file] of ['baseline.yaml', 'strict.yaml'].entries()) {
+      const [document] = readManifests(text, 'object.yaml').documents
+      const object = document?.object as Fields
+      const ref = refOf(object)
+      const review: Review = {
+        uid: '',
+        operation: 'CREATE',
+        kind: kindOf(ref.group, ref.kind),
+        ref,
+        subresource: '',
+        object,
+        oldObject: undefined,
+        requester: { username: 'pia', groups: ['platform-admins'] },
+        dryRun: false,
+        phase: 'submitted',
+      }
+      const { verdict, findings } = evaluate(
+        review,
+        good(readFileSync(join(folder, file), 'utf8'), own),
+        inventory,
+        now,
+      )
+      const said = findings.map(({ rule, message, enforcementAction }) => `${enforcementAction} ${rule}/${message}`)
+      t.equal(verdict, wanted[i], `${file}: ${title}: ${said.join(', ')}`)
+    }
+  }
+  t.end()
+})
+
 t.test('shipped policies name every rule once; the baseline file is the built-in baseline', t => {
   const folder = join(import.meta.dirname, '../policies')
   for (const file of readdirSync(folder).sort()) {
@@ -623,16 +710,21 @@ t.test('shipped policies name every rule once; the baseline file is the built-in
     for (const { rule, actionOf, params, onUnknown } of loaded.rules) {
       for (const [message, { enforcementAction }] of Object.entries(rule.messages)) {
         const action = actionOf(message, 'shop', undefined)
-        if (file === 'baseline.yaml') t.equal(action, enforcementAction, `baseline: ${rule.id} ${message}`)
-        else t.not(action, 'deny', `${file}: ${rule.id} ${message} refuses nothing`)
+        const label = `${file}: ${rule.id} ${message}`
+        if (file === 'baseline.yaml') t.equal(action, enforcementAction, label)
+        if (file === 'strict.yaml') t.ok(rank(action) >= rank(enforcementAction), `${label} is no weaker: ${action}`)
+        if (file !== 'audit.yaml') continue
+        t.not(action, 'deny', `${label} refuses nothing`)
+        t.ok(rank(action) <= rank(enforcementAction), `${label} is no louder than the baseline: ${action}`)
       }
-      t.equal(onUnknown, 'warn')
+      const isStrict = file === 'strict.yaml' && !untraced.has(rule.id)
+      t.equal(onUnknown, isStrict ? 'deny' : 'warn', `${file}: ${rule.id}`)
       const defaults = Object.fromEntries(Object.entries(rule.params).map(([name, param]) => [name, param.default]))
       t.strictSame(params, defaults, `${file}: params of ${rule.id}`)
     }
     for (const { mutation, enabledIn } of loaded.mutations) {
       t.ok(text.includes(`\n    ${mutation.id}:`), `${file} names ${mutation.id}`)
-      const enabled = file === 'baseline.yaml' && mutation.enabled
+      const enabled = file !== 'audit.yaml' && mutation.enabled
       t.equal(enabledIn('shop', undefined), enabled, `${file}: ${mutation.id}`)
     }
   }

@@ -251,6 +251,8 @@ function checkText(t: Test, rule: Rule, { message, why, fix, docs }: Finding): v
 function checkWords(t: Test, rule: Rule): void {
   t.match(rule.id, /^(no|require)-[a-z-]+$/, 'id')
   t.match(rule.summary, /^(Disallow|Require) .+[^.]$/, 'summary')
+  t.match(rule.risk, /^(?:[A-Z`]|istiod ).+\.$/, 'what goes wrong, in sentences')
+  t.match(rule.team, /^[A-Z`].+\.$/, 'when it stops a team, in sentences')
   for (const [id, message] of Object.entries(rule.messages)) {
     t.notMatch(message.why, /[.!?] /, `${id}: why is one clause`)
     t.notMatch(`${message.why} ${message.fix}`, /https?:/, `${id}: links are computed`)

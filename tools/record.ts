@@ -85,6 +85,10 @@ ${caBundle}
   - {apiGroups: [apps, batch], apiVersions: ["*"], operations: [CREATE, UPDATE, DELETE], resources: ["*"]}
   - {apiGroups: [networking.istio.io, gateway.networking.k8s.io, security.istio.io, telemetry.istio.io, extensions.istio.io], apiVersions: ["*"], operations: ["*"], resources: ["*"]}
   - {apiGroups: [networking.k8s.io], apiVersions: [v1], operations: [CREATE, UPDATE, DELETE], resources: [networkpolicies]}
+  - apiGroups: [sailoperator.io, install.istio.io, gateway.networking.x-k8s.io, policy.networking.k8s.io, cilium.io, crd.projectcalico.org, projectcalico.org, k8s.ovn.org, network.openshift.io, network.operator.openshift.io, crd.antrea.io, apiextensions.k8s.io, apiregistration.k8s.io, rbac.authorization.k8s.io]
+    apiVersions: ["*"]
+    operations: [CREATE, UPDATE, DELETE]
+    resources: ["*"]
 ---
 apiVersion: admissionregistration.k8s.io/v1
 kind: MutatingWebhookConfiguration

@@ -82,7 +82,10 @@ function judged({ judges }: Rule): string {
 
 /** Shows one case that the rule finds and one that passes, and the exemption that would permit the first. */
 function examples(rule: Rule, rules: readonly Rule[], cases: readonly Case[]): string[] {
-  const found = example(cases.filter(({ expect }) => expect.length > 0))
+  const [first] = Object.keys(rule.messages)
+  const finding = cases.filter(({ expect }) => expect.length > 0)
+  const main = finding.filter(({ expect }) => expect[0]?.message === first)
+  const found = example(main.length > 0 ? main : finding)
   if (found === undefined) return []
   const kind = (entry: Case): string => String(entry.object['kind'])
   const passing = cases.filter(

@@ -2,8 +2,8 @@ import { dig, type Fields, list, text } from '../istio/json.ts'
 import type { Facts } from './facts.ts'
 import type { Inventory } from './inventory.ts'
 
-/** Name of the ConfigMap from which istio-cni reads what it is told. */
-const configName = 'istio-cni-config'
+/** The ConfigMap from which istio-cni reads what it is told. */
+export const cniConfigName = 'istio-cni-config'
 
 /** Where istio-cni is installed besides the root namespace: by Helm for the nodes' own namespace, and by the Sail operator. */
 export const cniNamespaces: readonly string[] = ['kube-system', 'istio-cni']
@@ -16,7 +16,7 @@ export const cniNamespaces: readonly string[] = ['kube-system', 'istio-cni']
  */
 export function cniExcludedNamespaces(facts: Facts, inventory: Inventory): readonly string[] | undefined {
   for (const namespace of [facts.mesh.rootNamespace, ...cniNamespaces]) {
-    const configMap = inventory.find('ConfigMap', namespace, configName)
+    const configMap = inventory.find('ConfigMap', namespace, cniConfigName)
     const excluded = configMap && excludedIn(configMap)
     if (excluded !== undefined) return excluded
   }
@@ -26,7 +26,8 @@ export function cniExcludedNamespaces(facts: Facts, inventory: Inventory): reado
 /** Readings by ConfigMap: an inventory hands out the same object for as long as it is unchanged. */
 const readings = new WeakMap<Fields, readonly string[] | undefined>()
 
-function excludedIn(configMap: Fields): readonly string[] | undefined {
+/** Returns the namespaces that a ConfigMap of istio-cni passes by; undefined where it says nothing that can be read. */
+export function excludedIn(configMap: Fields): readonly string[] | undefined {
   if (readings.has(configMap)) return readings.get(configMap)
   const excluded = readExcluded(configMap)
   readings.set(configMap, excluded)

@@ -117,6 +117,8 @@ export interface Facts {
   readonly internalHosts: {
     /** Returns the internal hosts that cover the canonical `host`, the most specific first. */
     covering(host: string): readonly InternalHost[]
+    /** The addresses of all of them together. */
+    readonly addresses: Ranges
   }
   /** Origins (`https://login.example.com`) that tokens may be checked against, outside or in the cluster. */
   readonly identityProviders: readonly string[] | undefined

@@ -102,6 +102,7 @@ class Overlay implements Inventory {
     for (const change of changes.values()) {
       if (namespace === undefined || namespace === change.ref.namespace) apply(change, list)
     }
+    origins.set(list, { base, changes: [...changes.values()] })
     return list
   }
 
@@ -118,6 +119,32 @@ class Overlay implements Inventory {
 export interface Change {
   readonly ref: ObjectRef
   readonly object: Fields | undefined
+}
+
+/** What a list was made from, where some objects lie more or less over another inventory. */
+interface Origin {
+  readonly base: readonly Fields[]
+  readonly changes: readonly Change[]
+}
+
+const origins = new WeakMap<readonly Fields[], Origin>()
+
+/**
+ * Returns the list that a list of an inventory was made from, the same while nothing is stored, and the changes over it: so
+ * that an index of the former serves every request, also those that change an object of the kind.
+ */
+export function originOf(list: readonly Fields[]): Origin {
+  let base = list
+  const changes = new Map<string, Change>()
+  for (let origin = origins.get(list); origin !== undefined; origin = origins.get(base)) {
+    // What lies above hides what lies below.
+    for (const change of origin.changes) {
+      const place = placeOf(change.ref.namespace, change.ref.name)
+      if (!changes.has(place)) changes.set(place, change)
+    }
+    base = origin.base
+  }
+  return { base, changes: [...changes.values()] }
 }
 
 type Changes = ReadonlyMap<Kind, ReadonlyMap<string, Change>>

@@ -4,7 +4,7 @@ import { liveApprovals } from './clients.ts'
 import type { Subject, Tools } from './rule.ts'
 
 /** What a host is looked up in. */
-type Sources = Pick<Tools<string, unknown>, 'facts' | 'inventory' | 'now'>
+export type Sources = Pick<Tools<string, unknown>, 'facts' | 'inventory' | 'now'>
 
 /**
  * Returns the canonical host where it is outside the mesh, else undefined: a name without a dot is a Service of the
@@ -31,7 +31,7 @@ export function isInside(spec: unknown): boolean {
 const internalHosts = new WeakMap<readonly Fields[], ReadonlySet<unknown>>()
 
 /** Returns true where an entry of the mesh's own machines gives the host. */
-export function isInternalEntry(host: string, { inventory }: Sources): boolean {
+function isInternalEntry(host: string, { inventory }: Sources): boolean {
   const entries = inventory.list('ServiceEntry.networking.istio.io')
   const known = internalHosts.get(entries)
   if (known !== undefined) return known.has(host)
@@ -48,7 +48,11 @@ export function isInternalEntry(host: string, { inventory }: Sources): boolean {
  * Returns true where the judged object's namespace may use the host. A platform's object may serve any namespace: the
  * host's entry says which, and is judged for that.
  */
-export function isApprovedFor(host: string, subject: Subject, { facts, now }: Sources): boolean {
+export function isApprovedFor(
+  host: string,
+  subject: Pick<Subject, 'namespaceClass' | 'ref'>,
+  { facts, now }: Sources,
+): boolean {
   return liveApprovals(host, facts, now).some(
     approval => subject.namespaceClass === 'platform' || approval.allows(subject.ref.namespace),
   )

@@ -38,7 +38,7 @@ export interface RuleMetadata {
   /** What goes wrong without the rule: a paragraph or two of Markdown. */
   readonly risk: string
   /** What a team usually wants when the rule stops it, and how it gets that: a few sentences of Markdown. */
-  readonly team?: string
+  readonly team: string
   /** Kinds the rule decides on; `*.networking.istio.io` is every kind of the group, those to come too. */
   readonly judges: readonly Kind[]
   /** Kinds the rule only looks up. */

@@ -1,4 +1,5 @@
 import type { Approval, ApprovedHosts, Facts, InternalHost } from '../core/facts.ts'
+import { nothing, type Ranges, union } from '../istio/cidr.ts'
 import { covers } from '../istio/host.ts'
 
 /** Something that is said of a canonical host, maybe a wildcard. */
@@ -16,7 +17,15 @@ export function indexApprovals(approvals: readonly Approval[]): ApprovedHosts {
 
 /** Returns the index over internal hosts. */
 export function indexInternalHosts(hosts: readonly InternalHost[]): Facts['internalHosts'] {
-  return { covering: coveringOf(hosts) }
+  return { covering: coveringOf(hosts), addresses: unionOf(hosts.map(({ addresses }) => addresses)) }
+}
+
+/** Unites halves, so that the cost of many ranges does not grow with their square. */
+function unionOf(ranges: readonly Ranges[]): Ranges {
+  const [first = nothing, second] = ranges
+  if (second === undefined) return first
+  const middle = ranges.length >> 1
+  return union(unionOf(ranges.slice(0, middle)), unionOf(ranges.slice(middle)))
 }
 
 /**

@@ -1,5 +1,6 @@
 import { docsBase } from '../core/evaluate.ts'
 import type { Rule } from '../core/rule.ts'
+import { workloadKinds } from '../istio/workload.ts'
 
 /** Returns the rule's documentation as text for a terminal. */
 export function explainText(rule: Rule): string {
@@ -7,9 +8,11 @@ export function explainText(rule: Rule): string {
     rule.id,
     `  ${rule.summary}.`,
     '',
-    ...wrap(rule.risk.replaceAll('`', ''), 100).map(line => `  ${line}`),
+    ...paragraph(rule.risk),
     '',
-    `  judges ${rule.judges.join(', ')}`,
+    ...paragraph(`When it stops a team: ${rule.team}`),
+    '',
+    ...paragraph(`judges ${judged(rule)}`),
     `  on ${rule.operations.join(', ')}, in ${rule.classes.join(', ')} namespaces`,
     ...(rule.facts.length === 0 ? [] : [`  reads the facts ${rule.facts.join(', ')}`]),
     ...(rule.reads.length === 0 ? [] : [`  looks up ${rule.reads.join(', ')}`]),
@@ -29,6 +32,17 @@ export function explainText(rule: Rule): string {
   }
   lines.push(`  ${docsBase}#${rule.id}`, '')
   return lines.join('\n')
+}
+
+function paragraph(text: string): string[] {
+  return wrap(text.replaceAll('`', ''), 100).map(line => `  ${line}`)
+}
+
+/** Names what a rule judges: pods and everything with a template of pods in one word. */
+function judged({ judges }: Rule): string {
+  const isWorkloads = workloadKinds.every(kind => judges.includes(kind))
+  const rest = isWorkloads ? judges.filter(kind => !workloadKinds.includes(kind)) : judges
+  return [...(isWorkloads ? ['pods and all templates of pods'] : []), ...rest].join(', ')
 }
 
 /** Returns one line for each rule. */

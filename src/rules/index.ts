@@ -2,6 +2,7 @@
 import type { Rule } from '../core/rule.ts'
 import noAllowAny from './no-allow-any/rule.ts'
 import noAmbientBypass from './no-ambient-bypass/rule.ts'
+import noApiDetour from './no-api-detour/rule.ts'
 import noAuthorityChange from './no-authority-change/rule.ts'
 import noBindingMetadata from './no-binding-metadata/rule.ts'
 import noCaptureBypass from './no-capture-bypass/rule.ts'
@@ -14,14 +15,19 @@ import noForwardProxy from './no-forward-proxy/rule.ts'
 import noGatewayDetour from './no-gateway-detour/rule.ts'
 import noGatewayHijack from './no-gateway-hijack/rule.ts'
 import noGatewayImpersonation from './no-gateway-impersonation/rule.ts'
+import noGatewayTampering from './no-gateway-tampering/rule.ts'
 import noGatewayWeakening from './no-gateway-weakening/rule.ts'
+import noGuardPowers from './no-guard-powers/rule.ts'
 import noHostNetwork from './no-host-network/rule.ts'
 import noInternalAnnotation from './no-internal-annotation/rule.ts'
 import noMeshChange from './no-mesh-change/rule.ts'
 import noNodeEgress from './no-node-egress/rule.ts'
 import noOpenGateway from './no-open-gateway/rule.ts'
 import noOpenListener from './no-open-listener/rule.ts'
+import noOpenNetworkpolicy from './no-open-networkpolicy/rule.ts'
 import noOpeningDelete from './no-opening-delete/rule.ts'
+import noOutsideEndpoints from './no-outside-endpoints/rule.ts'
+import noOutsideService from './no-outside-service/rule.ts'
 import noProxyExtension from './no-proxy-extension/rule.ts'
 import noProxyReconfiguration from './no-proxy-reconfiguration/rule.ts'
 import noProxyShell from './no-proxy-shell/rule.ts'
@@ -29,18 +35,25 @@ import noProxyUser from './no-proxy-user/rule.ts'
 import noProxyVolumes from './no-proxy-volumes/rule.ts'
 import noRouteOverride from './no-route-override/rule.ts'
 import noSecondNetwork from './no-second-network/rule.ts'
+import noShadowEntry from './no-shadow-entry/rule.ts'
 import noTemplateInjection from './no-template-injection/rule.ts'
 import noTenantGateway from './no-tenant-gateway/rule.ts'
+import noWeakening from './no-weakening/rule.ts'
 import requireApprovedHosts from './require-approved-hosts/rule.ts'
 import requireApprovedIssuers from './require-approved-issuers/rule.ts'
 import requireApprovedProviders from './require-approved-providers/rule.ts'
 import requireCanonicalHosts from './require-canonical-hosts/rule.ts'
 import requireClusterNames from './require-cluster-names/rule.ts'
+import requireControllerWriter from './require-controller-writer/rule.ts'
 import requireEarlyCapture from './require-early-capture/rule.ts'
 import requireFullCapture from './require-full-capture/rule.ts'
+import requireGuardedControlPlane from './require-guarded-control-plane/rule.ts'
 import requireGuardedMesh from './require-guarded-mesh/rule.ts'
+import requireGuardedNamespace from './require-guarded-namespace/rule.ts'
 import requireHonestEndpoints from './require-honest-endpoints/rule.ts'
+import requireHonestWorkloadEntries from './require-honest-workload-entries/rule.ts'
 import requireInjection from './require-injection/rule.ts'
+import requireKnownKinds from './require-known-kinds/rule.ts'
 import requireKnownWaypoint from './require-known-waypoint/rule.ts'
 import requirePlatformWriter from './require-platform-writer/rule.ts'
 import requireProxyImage from './require-proxy-image/rule.ts'
@@ -51,6 +64,7 @@ import requireVisibleRevision from './require-visible-revision/rule.ts'
 export const rules: readonly Rule[] = [
   noAllowAny,
   noAmbientBypass,
+  noApiDetour,
   noAuthorityChange,
   noBindingMetadata,
   noCaptureBypass,
@@ -63,14 +77,19 @@ export const rules: readonly Rule[] = [
   noGatewayDetour,
   noGatewayHijack,
   noGatewayImpersonation,
+  noGatewayTampering,
   noGatewayWeakening,
+  noGuardPowers,
   noHostNetwork,
   noInternalAnnotation,
   noMeshChange,
   noNodeEgress,
   noOpenGateway,
   noOpenListener,
+  noOpenNetworkpolicy,
   noOpeningDelete,
+  noOutsideEndpoints,
+  noOutsideService,
   noProxyExtension,
   noProxyReconfiguration,
   noProxyShell,
@@ -78,18 +97,25 @@ export const rules: readonly Rule[] = [
   noProxyVolumes,
   noRouteOverride,
   noSecondNetwork,
+  noShadowEntry,
   noTemplateInjection,
   noTenantGateway,
+  noWeakening,
   requireApprovedHosts,
   requireApprovedIssuers,
   requireApprovedProviders,
   requireCanonicalHosts,
   requireClusterNames,
+  requireControllerWriter,
   requireEarlyCapture,
   requireFullCapture,
+  requireGuardedControlPlane,
   requireGuardedMesh,
+  requireGuardedNamespace,
   requireHonestEndpoints,
+  requireHonestWorkloadEntries,
   requireInjection,
+  requireKnownKinds,
   requireKnownWaypoint,
   requirePlatformWriter,
   requireProxyImage,

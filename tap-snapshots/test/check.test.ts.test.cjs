@@ -16,7 +16,12 @@ no-capture-bypass
   passes. Of a final pod the arguments of istio-init are judged too, which the values of the
   installation decide where the pod says nothing.
 
-  judges Configuration.serving.knative.dev, CronJob.batch, DaemonSet.apps, Deployment.apps, DeploymentConfig.apps.openshift.io, Job.batch, Pod, PodTemplate, ReplicaSet.apps, ReplicationController, Revision.serving.knative.dev, Rollout.argoproj.io, Service.serving.knative.dev, StatefulSet.apps, VirtualMachine.kubevirt.io
+  When it stops a team: A database driver, a message queue or a node’s own address did not work
+  through the proxy, and an exclusion was the quick answer. Addresses inside spec.ranges may be
+  excluded as ever; for an outside address register the host with its protocol (a TCP entry needs no
+  HTTP), and it works through the proxy.
+
+  judges pods and all templates of pods
   on CREATE, UPDATE, in governed namespaces
   reads the facts ranges, workloads
   looks up Namespace

@@ -137,7 +137,12 @@ export const envelopeRows: readonly Row[] = [
       ),
       post(
         'a Namespace, which is in none',
-        review('', 'Namespace', { metadata: { name: 'shop' } }, { name: 'shop', namespace: 'shop' }),
+        review(
+          '',
+          'Namespace',
+          { metadata: { name: 'shop', labels: { 'istio-injection': 'enabled' } } },
+          { name: 'shop', namespace: 'shop' },
+        ),
         allowed,
       ),
       post('options of CONNECT, which have no metadata', connection(), allowed),

@@ -42,7 +42,6 @@ export const requestRows: readonly Row[] = [
   {
     number: 80,
     title: 'review for a kind or subresource we never registered (`pods/exec`, `status`)',
-    todo: 'an unknown kind or version in a group of Istio passes until there is a rule that judges it (guard/kinds)',
     cases: [
       post('pods/exec', execution(), allowed),
       post(
@@ -51,7 +50,11 @@ export const requestRows: readonly Row[] = [
         allowed,
       ),
       post('a status', review('example.com', 'Widget', {}, { subResource: 'status' }), allowed),
-      post('an unknown kind of Istio', review('networking.istio.io', 'Widget', {}), allowed),
+      post(
+        'an unknown kind of Istio',
+        review('networking.istio.io', 'Widget', {}),
+        denied('no rule knows what a Widget'),
+      ),
       post('an unknown group of Istio', review('widgets.istio.io', 'Widget', {}), allowed),
       post('an unknown version of a known kind', version('v9'), denied('is not approved')),
     ],

@@ -33,6 +33,10 @@ export default defineRule<Message, Record<never, never>>({
     'the mesh, never that of the root namespace. Ranges and ports left out in the injector’s values do the same for all',
     'pods, past the proxy.',
   ].join(' '),
+  team: [
+    'A service cannot reach something outside, and `ALLOW_ANY` makes it work. It works for everything else as well.',
+    'Have the one host approved (ApprovedHosts) and register it with a ServiceEntry; the mode stays `REGISTRY_ONLY`.',
+  ].join(' '),
   judges: [sidecar, 'ConfigMap', ...installations],
   reads: ['ConfigMap'],
   facts: ['mesh', 'egressGateways', 'ranges'],

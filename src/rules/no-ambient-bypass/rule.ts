@@ -23,6 +23,10 @@ export default defineRule<Message, Record<never, never>>({
     'address of a host, which ztunnel passes through: the waypoint is not used. Judged whatever mode the namespace is in,',
     'since that can change while the pod runs.',
   ].join(' '),
+  team: [
+    'Annotations were copied from a running pod, or DNS capture was switched off to debug a name. Remove them:',
+    'ambient mode writes its own.',
+  ].join(' '),
   judges: workloadKinds,
   reads: [],
   facts: ['identities', 'mesh', 'workloads'],

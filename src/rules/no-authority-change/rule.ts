@@ -16,6 +16,10 @@ export default defineRule<Message, Record<never, never>>({
     'server that many share, such as a content delivery network, answers for a host that nobody approved. A redirect',
     'sends the client itself there. Both stand in the route, in its headers, and in those of each destination.',
   ].join(' '),
+  team: [
+    'A redirect to a page elsewhere, or a rewrite of the host so that a backend answers. Redirects and rewrites to',
+    'hosts of the mesh, and from http to https, pass; for another host have it approved (ApprovedHosts).',
+  ].join(' '),
   judges: ['VirtualService.networking.istio.io'],
   reads: ['Service', 'ServiceEntry.networking.istio.io'],
   facts: ['approvedHosts', 'egressGateways', 'internalHosts', 'mesh'],

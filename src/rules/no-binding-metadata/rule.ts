@@ -15,6 +15,10 @@ export default defineRule<Message, Record<never, never>>({
     'without asking any webhook about the pod itself. In CNI mode the plugin reads them a moment later, when it sets up the',
     'network. A scheduler has no reason to write there what steers injection and capture.',
   ].join(' '),
+  team: [
+    'Hardly ever a team: a scheduler of its own, or a tool that binds pods, copies labels along. Put what the pod',
+    'needs into the pod’s template, where it is judged.',
+  ].join(' '),
   judges: ['Binding'],
   reads: [],
   facts: [],

@@ -36,6 +36,11 @@ export default defineRule<Message, Params>({
     'and an exclusion of cluster addresses alone passes. Of a final pod the arguments of `istio-init` are judged too, which',
     'the values of the installation decide where the pod says nothing.',
   ].join(' '),
+  team: [
+    'A database driver, a message queue or a node’s own address did not work through the proxy, and an exclusion was',
+    'the quick answer. Addresses inside `spec.ranges` may be excluded as ever; for an outside address register the',
+    'host with its protocol (a TCP entry needs no HTTP), and it works through the proxy.',
+  ].join(' '),
   judges: workloadKinds,
   reads: ['Namespace'],
   facts: ['ranges', 'workloads'],

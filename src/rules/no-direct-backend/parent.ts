@@ -2,12 +2,12 @@ import type { NamespaceClass } from '../../core/facts.ts'
 import { gatewayNamespaces } from '../../core/gateway.ts'
 import { egressGatewayOf, gatewayBehind, gatewayServes, isEgressPlace } from '../../core/gatewayapi.ts'
 import { namespaceLabels } from '../../core/inventory.ts'
+import { isInside } from '../../core/outside.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
-import { isInternalEntry } from '../../core/standing.ts'
 import { entryKind, gatewayApiKind, type Parent, parentsOf } from '../../istio/gatewayapi.ts'
 import { isClusterHost } from '../../istio/host.ts'
-import { dig } from '../../istio/json.ts'
+import { dig, field } from '../../istio/json.ts'
 import type { Judge } from './message.ts'
 
 /** What a route is attached to. */
@@ -109,5 +109,5 @@ function leadsOut(kind: string, namespace: string, name: string, tools: Judge): 
     return typeof alias === 'string' && !isClusterHost(alias, facts.mesh.clusterDomain) ? 'yes' : 'no'
   }
   if (found === undefined) return inventory.knows(kind) ? 'yes' : 'unknown'
-  return isInternalEntry(found) ? 'no' : 'yes'
+  return isInside(field(found, 'spec')) ? 'no' : 'yes'
 }

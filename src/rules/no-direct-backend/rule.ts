@@ -18,6 +18,10 @@ export default defineRule<Message, Params>({
     'the host that they ask for, or send clients elsewhere. TLSRoutes and TCPRoutes of any namespace count for all clients',
     'of their parent. Routes that only serve Gateways of other controllers are not judged.',
   ].join(' '),
+  team: [
+    'An HTTPRoute that sends part of the traffic to a Service in front of somebody else’s API. Have the host approved',
+    'and let the platform route it by the egress gateway; backends in the cluster pass as they are.',
+  ].join(' '),
   judges: [
     ...['HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute'].map(kind => `${kind}.gateway.networking.k8s.io`),
     externalKind,

@@ -19,6 +19,11 @@ export default defineRule<Message, Params>({
     'container counts with what it inherits from its pod. Node agents that need such rights stand under',
     '`spec.workloads.mayHavePrivileges`.',
   ].join(' '),
+  team: [
+    'An image that runs as root or asks for a capability it inherited from a tutorial. Most run with `drop: [ALL]`',
+    'and a user of their own; to listen below port 1024 use a higher port and let the Service map it. Node agents',
+    'belong to `spec.workloads.mayHavePrivileges`.',
+  ].join(' '),
   judges: workloadKinds,
   reads: ['ConfigMap', 'Namespace', webhookKind],
   facts: ['workloads', 'mesh'],

@@ -22,6 +22,10 @@ export default defineRule<Message, Params>({
     'in plaintext or through a tunnel. A proxy can also register itself as a WorkloadEntry, which istiod then creates',
     'in its own name. Judged by value: what the injector itself writes passes.',
   ].join(' '),
+  team: [
+    'A label was copied from a running pod (`kubectl get -o yaml`) into a template. Remove it: Istio writes these',
+    'labels itself.',
+  ].join(' '),
   judges: workloadKinds,
   reads: [gatewayKind, 'Namespace'],
   facts: ['mesh'],

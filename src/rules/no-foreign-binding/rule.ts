@@ -19,6 +19,10 @@ export default defineRule<Message, Record<never, never>>({
     'everybody’s traffic passes; exported to a namespace by name, it comes there before the routes that are public; and',
     'through a delegate somebody else writes the routes, under approvals of their own.',
   ].join(' '),
+  team: [
+    'A VirtualService copied from the tutorial binds to the egress gateway, or exports itself to other namespaces.',
+    'Bind to the ingress gateway that is meant for it; routes on the egress gateway are the platform’s.',
+  ].join(' '),
   judges: ['VirtualService.networking.istio.io'],
   reads: [...gatewayWorkloads, 'Gateway.networking.istio.io', 'Namespace'],
   facts: ['egressGateways', 'ingressGateways', 'mesh'],

@@ -48,6 +48,11 @@ export default defineRule<Message, Params>({
     '`istio-proxy` container may say how much it needs, which ports it has and how it is asked whether it lives, and',
     'nothing else. After it, what was injected is compared with what the template writes, whoever wrote the rest.',
   ].join(' '),
+  team: [
+    'Resources, a `preStop` sleep or a log level for the proxy. An `istio-proxy` container with `image: auto` and',
+    'just those is the way Istio documents, and passes; what was copied from a running pod (`kubectl get -o yaml`) is',
+    'not needed and goes.',
+  ].join(' '),
   judges: workloadKinds,
   reads: ['Namespace', 'ConfigMap', webhookKind],
   facts: ['workloads', 'mesh'],

@@ -21,6 +21,10 @@ export default defineRule<Message, Record<never, never>>({
     'since it takes traffic past the routes of each host. A value that comes from elsewhere cannot be judged, and',
     'what `envFrom` adds is not seen at all.',
   ].join(' '),
+  team: [
+    '`HTTP_PROXY` from the days before the mesh. Remove it where the host can be approved and routed by the egress',
+    'gateway; where the company’s proxy must stay, have it approved like any other host.',
+  ].join(' '),
   judges: workloadKinds,
   reads: ['Service'],
   facts: ['approvedHosts', 'mesh', 'ranges', 'workloads'],

@@ -29,6 +29,10 @@ export default defineRule<Message, Record<never, never>>({
     'weaker TLS takes the caller’s identity from the gateway, or the check of the server from the last leg. One in the',
     'client’s own namespace hides the platform’s, by the exact host or by a wildcard such as `*.local`.',
   ].join(' '),
+  team: [
+    'A DestinationRule with a wildcard host, such as `*.local`, for connection limits or TLS. Name the Services that',
+    'are meant; limits, outlier detection, subsets and `ISTIO_MUTUAL` pass.',
+  ].join(' '),
   judges: ['DestinationRule.networking.istio.io'],
   reads: ['Service', 'ServiceEntry.networking.istio.io'],
   facts: ['approvedHosts', 'egressGateways', 'internalHosts', 'mesh'],

@@ -17,6 +17,10 @@ export default defineRule<Message, Record<never, never>>({
     'them. A selector matches by any subset of the pods’ labels, and none at all matches every gateway; so do labels that',
     'Istio gives to every proxy.',
   ].join(' '),
+  team: [
+    'A Gateway was copied with `istio: egressgateway`, or with no selector. For what comes in select the ingress',
+    'gateway; for what goes out ask the platform to approve the host.',
+  ].join(' '),
   judges: ['Gateway.networking.istio.io'],
   reads: gatewayWorkloads,
   facts: ['egressGateways'],

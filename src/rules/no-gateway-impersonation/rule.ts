@@ -23,6 +23,10 @@ export default defineRule<Message, Record<never, never>>({
     'who asks: not in a scan, and in `check` only with `--as`. Pods that a controller of Kubernetes makes follow a template',
     'that was judged when it was written, and what istiod makes follows a Gateway of the Gateway API.',
   ].join(' '),
+  team: [
+    'A chart uses the same `app` or `istio` label as the gateway. Use a label of your own: these make the pod an',
+    'endpoint of the gateway.',
+  ].join(' '),
   judges: workloadKinds,
   reads: ['Service', istioGatewayKind, deploymentKind],
   facts: ['egressGateways', 'identities', 'mesh'],

@@ -25,6 +25,10 @@ export default defineRule<Message, Record<never, never>>({
     'or a PeerAuthentication that lets callers come without an identity, takes that away, and no route shows it. A policy',
     'of the root namespace reaches the gateway too.',
   ].join(' '),
+  team: [
+    'A policy was loosened to find out why a request is refused. Look at the gateway’s access log instead, and add',
+    'the one principal that is missing.',
+  ].join(' '),
   judges: ['AuthorizationPolicy.security.istio.io', 'PeerAuthentication.security.istio.io'],
   reads: [...gatewayWorkloads, 'AuthorizationPolicy.security.istio.io', 'PeerAuthentication.security.istio.io'],
   facts: ['egressGateways', 'mesh'],

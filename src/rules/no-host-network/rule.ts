@@ -10,6 +10,10 @@ export default defineRule<'host-network', Record<never, never>>({
     'A pod with `hostNetwork: true` shares the network of its node. The injector leaves it out, the CNI plugin is not run',
     'for it and ambient mode does not take it, so whatever it sends leaves the cluster as traffic of the node.',
   ].join(' '),
+  team: [
+    'A metrics or log agent wants to see the node. If it really does, the platform names its service account under',
+    '`spec.workloads.mayUseHostNetwork`; an application that only wanted a fixed port uses a Service instead.',
+  ].join(' '),
   judges: workloadKinds,
   reads: [],
   facts: ['workloads'],

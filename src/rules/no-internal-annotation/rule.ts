@@ -10,6 +10,10 @@ export default defineRule<'internal-annotation', Record<never, never>>({
     'others and matches in another way, a Gateway binds by the name of a Service and passes the checks between namespaces,',
     'or crowds out the Gateways of others. Istio’s own validation refuses only two of them.',
   ].join(' '),
+  team: [
+    'The object was copied with `kubectl get -o yaml`. Istio writes these annotations on what it generates; remove',
+    'them.',
+  ].join(' '),
   judges: [
     '*.networking.istio.io',
     '*.security.istio.io',

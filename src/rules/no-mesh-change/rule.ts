@@ -35,6 +35,10 @@ export default defineRule<Message, Record<never, never>>({
     'nobody, discovery selectors say which namespaces count at all. Only their change is judged, on an UPDATE, so a scan',
     'cannot repeat it. Plan such a change, and record it (EgressExemptions) where it is refused.',
   ].join(' '),
+  team: [
+    'An upgrade of Istio or a new default. What opens nothing only warns; what hides a namespace of the mesh or',
+    'changes whom it trusts is recorded as an exemption for the change.',
+  ].join(' '),
   judges: meshConfigKinds,
   reads: ['Namespace'],
   facts: ['mesh'],

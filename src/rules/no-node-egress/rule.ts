@@ -23,6 +23,10 @@ export default defineRule<Message, Params>({
     'any data. Volumes by a claim are the platform’s to configure and are not judged. Images are pulled by the node too;',
     'which registries it may reach is for its container runtime and firewall.',
   ].join(' '),
+  team: [
+    'A health check that probes the public name of the service. Leave `host` out, and the kubelet asks the pod',
+    'itself. File servers that are known are accepted with `params.volumeSources`.',
+  ].join(' '),
   judges: workloadKinds,
   reads: [],
   facts: [],

@@ -22,6 +22,10 @@ export default defineRule<Message, Record<never, never>>({
     'at all: the SNI alone chooses among all services of the mesh, which is for gateways between clusters. For what comes',
     'in, `*` is ordinary and not judged.',
   ].join(' '),
+  team: [
+    '`hosts: ["*"]` was copied from an ingress gateway, where it is fine. On an egress gateway name the hosts, with',
+    'the namespace that may bind: `istio-egress/api.example.com`.',
+  ].join(' '),
   judges: ['Gateway.networking.istio.io'],
   reads: gatewayWorkloads,
   facts: ['approvedHosts', 'eastWestGateways', 'egressGateways', 'ingressGateways'],

@@ -1,9 +1,9 @@
 import { isEgressPlace } from '../../core/gatewayapi.ts'
+import { isInside } from '../../core/outside.ts'
 import type { Subject } from '../../core/rule.ts'
-import { isInternalEntry } from '../../core/standing.ts'
 import { entryKind, readReference } from '../../istio/gatewayapi.ts'
 import { isClusterHost } from '../../istio/host.ts'
-import { dig, list, text } from '../../istio/json.ts'
+import { dig, field, list, text } from '../../istio/json.ts'
 import type { Judge } from './rule.ts'
 
 /**
@@ -20,7 +20,7 @@ export function judgePolicy(subject: Subject, tools: Judge): void {
     const { kind, name } = readReference(given, { kind: 'Service', namespace })
     if (kind !== 'Service' && kind !== entryKind) continue
     const target = tools.inventory.find(kind, namespace, name)
-    const value = kind === entryKind ? (isInternalEntry(target) ? undefined : name) : aliasOf(target, tools)
+    const value = kind === entryKind ? (isInside(field(target, 'spec')) ? undefined : name) : aliasOf(target, tools)
     if (value !== undefined) tools.report('foreign-trust', { path: ['spec', 'targetRefs', i, 'name'], value })
   }
 }

@@ -50,6 +50,10 @@ export default defineRule<Message, Record<never, never>>({
     'namespaces lead to what is in its own, a BackendTLSPolicy says whom is trusted on the way to a host outside, and a',
     'GatewayClass changes every Gateway of the class.',
   ].join(' '),
+  team: [
+    '`allowedRoutes: {from: All}` is convenient on an ingress gateway. On the egress gateway leave it out, so that',
+    'only routes of its own namespace attach.',
+  ].join(' '),
   judges: [gatewayApiKind, ...listenerSetKinds, grantKind, ...policyKinds, gatewayClassKind],
   reads: [gatewayApiKind, gatewayClassKind, 'Service', 'ServiceEntry.networking.istio.io'],
   facts: ['approvedHosts', 'eastWestGateways', 'egressGateways', 'ingressGateways', 'mesh'],

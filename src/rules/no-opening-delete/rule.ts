@@ -21,6 +21,10 @@ export default defineRule<Message, Record<never, never>>({
     'them: take the last away, and UDP, processes that escape the proxy, and everything else goes out. A Sidecar with',
     '`REGISTRY_ONLY` in a mesh that allows any destination is all that keeps its namespace closed.',
   ].join(' '),
+  team: [
+    'A clean-up, or a rename, which is a deletion and a creation. Apply the new policy first, then delete the old',
+    'one.',
+  ].join(' '),
   judges: [networkPolicy, sidecar],
   reads: [networkPolicy, sidecar, 'ConfigMap'],
   facts: ['mesh'],

@@ -18,6 +18,10 @@ export default defineRule<Message, Record<never, never>>({
     'captured. Nothing else that is said about egress holds then. What such an object does cannot be read off it; so it is',
     'refused, and an exemption is bound to the digest of what was looked at. The platform may shape its other gateways.',
   ].join(' '),
+  team: [
+    'A rate limit, a header or a Lua snippet. Most of it can be said with a VirtualService or Telemetry today; what',
+    'remains is the platform’s to apply, recorded with the digest of its content.',
+  ].join(' '),
   judges: [
     'EnvoyFilter.networking.istio.io',
     'TrafficExtension.extensions.istio.io',

@@ -25,6 +25,11 @@ export default defineRule<Message, Params>({
     'configuration for all. Settings and variables that are known to be harmless pass, such as concurrency, draining,',
     'sampling and DNS capture; of telemetry it is judged where it goes.',
   ].join(' '),
+  team: [
+    '`holdApplicationUntilProxyStarts`, `concurrency`, drain times, tags and sampling pass. Anything else in',
+    '`proxy.istio.io/config` changes what the proxy obeys: ask the platform to set it for the mesh, or to accept the',
+    'setting (`params.settings`).',
+  ].join(' '),
   judges: proxySettingKinds,
   reads: ['Service'],
   facts: ['approvedHosts', 'mesh', 'ranges', 'telemetryProviders', 'workloads'],

@@ -15,6 +15,10 @@ export default defineRule<Message, Record<never, never>>({
     'whole network, with the identity of the workload at hand. A captured container of the same pod, or a debug container',
     'beside it, does for looking around; what the proxy knows, `istioctl proxy-config` shows.',
   ].join(' '),
+  team: [
+    'Somebody looks for a fault. `istioctl proxy-config` and `proxy-status` show what the proxy knows without a shell',
+    'in it; `kubectl exec` into the application’s own container is not touched.',
+  ].join(' '),
   judges: kinds,
   reads: ['Pod'],
   facts: [],

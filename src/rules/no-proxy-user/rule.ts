@@ -25,6 +25,7 @@ export default defineRule<Message, Params>({
     'the proxy has the last number of the range that the namespace is given, and where an `istio-proxy` container of the',
     'pod names a user or group it has that. Pods that need no proxy are left alone.',
   ].join(' '),
+  team: 'An image was built with user 1337, or its chart took the number from Istio’s. Any other user works.',
   judges: workloadKinds,
   reads: ['Namespace', 'ConfigMap', webhookKind],
   facts: ['workloads', 'mesh'],

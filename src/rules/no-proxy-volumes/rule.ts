@@ -38,6 +38,10 @@ export default defineRule<Message, Params>({
     'gets them, and the configuration it starts with. An application that mounts one by its name can speak to the egress',
     'gateway and to the control plane as the proxy does, without its rules, or change what the proxy runs with.',
   ].join(' '),
+  team: [
+    'A sidecar of the application wants the mesh’s certificates. Use cert-manager’s CSI driver or a certificate of',
+    'its own: who holds the proxy’s key is the proxy.',
+  ].join(' '),
   judges: workloadKinds,
   reads: [],
   facts: ['workloads'],

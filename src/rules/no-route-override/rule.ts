@@ -19,6 +19,10 @@ export default defineRule<Message, Record<never, never>>({
     'they could match, one of protocol TCP on port 80 or 443 asks none for HTTP or TLS. Traffic then leaves directly.',
     'Whether it does needs the analysis of routes, which this version does not have; so some of this is only warned about.',
   ].join(' '),
+  team: [
+    'A timeout or retry for an outside host. Ask the platform to put it into the route that leads to the egress',
+    'gateway: a VirtualService of your own takes that route’s place.',
+  ].join(' '),
   judges: ['VirtualService.networking.istio.io', 'Sidecar.networking.istio.io'],
   reads: [],
   facts: ['approvedHosts', 'egressGateways', 'mesh'],

@@ -24,6 +24,10 @@ export default defineRule<Message, Params>({
     'not seen by NetworkPolicies, and of what is not TCP the proxy sees nothing. Networks that an organisation has looked',
     'at, such as one for storage, are accepted by name. The one by which the injector has Istio’s CNI plugin run passes.',
   ].join(' '),
+  team: [
+    'A device or storage network by Multus. The platform accepts it by name (`params.networks`) where NetworkPolicy',
+    'reaches it as well.',
+  ].join(' '),
   judges: workloadKinds,
   reads: [],
   facts: [],

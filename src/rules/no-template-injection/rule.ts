@@ -27,6 +27,10 @@ export default defineRule<Message, Record<never, never>>({
     'or variables of the author’s in the injected containers. Judged is what the template prints: line breaks and quotes',
     'of JSON and YAML in an annotation that is read first do no harm, those in a value inside it do.',
   ].join(' '),
+  team: [
+    'Hardly ever a team. A value has a quote or line break that would end up in the configuration of the proxy: write',
+    'it plainly.',
+  ].join(' '),
   judges: proxySettingKinds,
   reads: [],
   facts: ['mesh', 'workloads'],

@@ -35,6 +35,10 @@ export default defineRule<Message, Record<never, never>>({
     'What teams do by the books passes: Gateways for what comes in, where `spec.ingressGateways` of the policy does not say',
     'which there may be, and waypoints for one’s own namespace. The baseline only counts those.',
   ].join(' '),
+  team: [
+    'A Gateway per team is a fine pattern for what comes in: the platform lists it under `spec.ingressGateways`, a',
+    'waypoint under `spec.waypoints`.',
+  ].join(' '),
   judges: [gatewayApiKind],
   reads: ['GatewayClass.gateway.networking.k8s.io', istioGatewayKind, 'Namespace', 'Service'],
   facts: ['eastWestGateways', 'egressGateways', 'ingressGateways', 'mesh', 'waypoints'],

@@ -1,6 +1,6 @@
 import { liveApprovals } from '../../core/clients.ts'
 import { gatewayPlace } from '../../core/gateway.ts'
-import { isApprovedFor, isInternalEntry, outsideHost } from '../../core/outside.ts'
+import { isApprovedFor, isInternalHost, outsideHost } from '../../core/outside.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { requireLists } from '../../core/shape.ts'
@@ -38,7 +38,7 @@ export function judgeDestinations(subject: Subject, tools: Judge): void {
       tools.notJudged(destination.path, unknown, 'see to its legs: this version does not trace routes')
       continue
     }
-    if (isInternalEntry(host, tools)) continue
+    if (isInternalHost(host, tools)) continue
     const message = destination.mirror ? 'mirror-not-approved' : 'destination-not-approved'
     const whose = subject.namespaceClass === 'platform' ? '' : ` for namespace "${subject.ref.namespace}"`
     const slots = { whose, remedy: remedyFor(host, subject, tools) }

@@ -12,6 +12,7 @@ import { portNumber } from '../../istio/port.ts'
 import { type Protocol, parseProtocol, protocolClass } from '../../istio/protocol.ts'
 import { bad } from '../../istio/result.ts'
 import { quote as quoted } from '../../istio/text.ts'
+import { type FindMissing, missingRoutes } from './route.ts'
 import type { Judge } from './rule.ts'
 
 /** One host of a ServiceEntry, and what its approvals are compared with. */
@@ -24,6 +25,7 @@ interface HostQuestion {
   readonly clients: Clients
   readonly ports: readonly EntryPort[]
   readonly spec: unknown
+  readonly missing: FindMissing
 }
 
 /** A port of an entry. */
@@ -45,6 +47,7 @@ export function judgeEntry(subject: Subject, tools: Judge): void {
   const spec = field(subject.object, 'spec')
   const ports = readPorts(spec, tools)
   const inside = isInside(spec)
+  const missing = missingRoutes(tools)
   for (const [i, given] of list(field(spec, 'hosts')).entries()) {
     const path = ['spec', 'hosts', i]
     const parsed = typeof given === 'string' ? parseHost(given) : bad('must be a text')
@@ -56,7 +59,7 @@ export function judgeEntry(subject: Subject, tools: Judge): void {
     if (form === 'partial-wildcard') tools.report('partial-wildcard', { path, value: host })
     else if (isClusterHost(host, tools.facts.mesh.clusterDomain)) {
       if (subject.namespaceClass !== 'platform') tools.report('cluster-host', { path, value: host })
-    } else if (!inside) judgeHost({ subject, tools, path, host, form, clients, ports, spec })
+    } else if (!inside) judgeHost({ subject, tools, path, host, form, clients, ports, spec, missing })
   }
 }
 
@@ -86,13 +89,19 @@ function judgeHost(question: HostQuestion): void {
   if (clients.all && subject.namespaceClass === 'notGoverned')
     return tools.report('exported-to-all', { path, value: host })
   const live = liveApprovals(host, tools.facts, tools.now)
-  if (live.length === 0) return reportUnapproved(question)
+  if (live.length === 0) {
+    // A name of the mesh itself needs no approval; require-honest-endpoints judges where it leads.
+    if (tools.facts.internalHosts.covering(host).length === 0) return reportUnapproved(question)
+    if (subject.namespaceClass !== 'platform' && clients.all) tools.report('exported-to-all', { path, value: host })
+    return
+  }
   if (!judgeClients(question, live)) return
   if (!judgePorts(question, live)) return
-  if (!endsAtGateway(question, live)) {
-    const unknown = `whether traffic to "${host}" takes the egress gateway`
-    tools.notJudged(path, unknown, 'see to its routes: this version does not trace them')
-  }
+  if (endsAtGateway(question, live) || isGatewaysOwn(question)) return
+  const missing = question.missing(host)
+  if (missing !== undefined) return tools.report('no-gateway-route', { path, value: host, slots: missing })
+  const unknown = `whether traffic to "${host}" takes the egress gateway`
+  tools.notJudged(path, unknown, 'see to its routes: this version does not trace them')
 }
 
 function reportUnapproved({ tools, path, host, form, spec }: HostQuestion): void {
@@ -194,6 +203,13 @@ function isSamePort(fact: PortFact, port: EntryPort): boolean {
 
 function portLabel(fact: PortFact): string {
   return `${fact.number} ${fact.protocol.toUpperCase()}`
+}
+
+/** What only the gateway itself sees is how it reaches the host, which is direct as it should be. */
+function isGatewaysOwn({ tools, clients }: HostQuestion): boolean {
+  const own = gatewayNamespaces(tools.facts)
+  const { all, governed, platform } = clients
+  return !all && governed.length === 0 && platform.length > 0 && platform.every(name => own.includes(name))
 }
 
 /**

@@ -1,6 +1,7 @@
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { judgeDestinations } from './destination.ts'
 import { judgeEntry } from './entry.ts'
+import { routeKinds, virtualService } from './route.ts'
 
 /** What this rule can say. */
 export type Message =
@@ -17,6 +18,7 @@ export type Message =
   | 'exported-to-gateway'
   | 'destination-not-approved'
   | 'mirror-not-approved'
+  | 'no-gateway-route'
 
 /** What this rule judges with. */
 export type Judge = Tools<Message, Record<never, never>>
@@ -28,11 +30,16 @@ export default defineRule<Message, Record<never, never>>({
     'Under `REGISTRY_ONLY` a ServiceEntry *is* the permission to reach a host: whoever may write one may open the mesh to',
     'any destination. Each host of an entry must be covered by an approval that also covers the port with its protocol',
     'and the namespace that would use it; the parts of two approvals never add up. Whether the traffic then takes the',
-    'egress gateway is a question of routes, which this version does not trace: it is said as not judged.',
+    'egress gateway is a question of routes, which this version does not trace: it is said as not judged. Where no route',
+    'to the egress gateway names the host at all, the traffic leaves directly, and that is said.',
   ].join(' '),
-  judges: ['ServiceEntry.networking.istio.io', 'VirtualService.networking.istio.io'],
-  reads: ['ConfigMap', 'Namespace', 'Service', 'ServiceEntry.networking.istio.io'],
-  facts: ['approvedHosts', 'mesh', 'egressGateways'],
+  team: [
+    'A service needs somebody’s API. Ask the owner of the approved hosts for host, port and namespace together (the',
+    'refusal names all three), then apply again; nothing else has to change.',
+  ].join(' '),
+  judges: ['ServiceEntry.networking.istio.io', virtualService],
+  reads: ['ConfigMap', 'Namespace', 'Service', 'ServiceEntry.networking.istio.io', ...routeKinds],
+  facts: ['approvedHosts', 'internalHosts', 'mesh', 'egressGateways', 'waypoints'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
   classes: ['governed', 'platform', 'notGoverned'],
@@ -130,9 +137,16 @@ export default defineRule<Message, Record<never, never>>({
       fix: 'mirror to a Service of the mesh, or have the host approved (ApprovedHosts)',
       threats: ['vs/mirror'],
     },
+    'no-gateway-route': {
+      severity: 'critical',
+      enforcementAction: 'warn',
+      why: 'nothing leads "{value}" to the egress gateway, so it leaves directly from every pod',
+      fix: 'apply a VirtualService for "{host}" with a route of gateway mesh to {gateway}, or have the endpoints be that Service',
+      threats: ['se/no-egress-route'],
+    },
   },
   check(subject, tools) {
-    if (subject.kind === 'VirtualService.networking.istio.io') judgeDestinations(subject, tools)
+    if (subject.kind === virtualService) judgeDestinations(subject, tools)
     else judgeEntry(subject, tools)
   },
 })

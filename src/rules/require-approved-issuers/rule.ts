@@ -19,6 +19,10 @@ export default defineRule<Message, Record<never, never>>({
     'without `jwksUri` and `jwks` istiod asks the issuer for where its keys are. So whoever may write one makes the control',
     'plane connect to any host, inside and outside, with all the reach that it has.',
   ].join(' '),
+  team: [
+    'Tokens of a new identity provider. Have its origin added to `spec.identityProviders`, or give the keys inline',
+    '(`jwks`).',
+  ].join(' '),
   judges: ['RequestAuthentication.security.istio.io'],
   reads: [],
   facts: ['approvedHosts', 'identityProviders', 'mesh'],

@@ -20,6 +20,10 @@ export default defineRule<Message, Record<never, never>>({
     'requests. A Telemetry or an AuthorizationPolicy switches such a provider on by its name; where it is, the mesh',
     'configuration says. The proxy connects to it by itself, past every route.',
   ].join(' '),
+  team: [
+    'Traces to a hosted service, or a new external authorizer. Providers in the cluster pass; have one outside added',
+    'to `spec.telemetryProviders` or `spec.authorizers`.',
+  ].join(' '),
   judges: ['Telemetry.telemetry.istio.io', 'AuthorizationPolicy.security.istio.io'],
   reads: ['ConfigMap'],
   facts: ['approvedHosts', 'authorizers', 'internalHosts', 'mesh', 'telemetryProviders'],

@@ -23,6 +23,7 @@ export default defineRule<'spelling', Record<never, never>>({
     'do not apply to the odd spelling, which then leaves directly; and where two spellings meet on one TLS listener,',
     'Envoy refuses the whole listener, an outage for every proxy that sees the entry.',
   ].join(' '),
+  team: 'A capital letter or a trailing dot, often from a DNS zone file. Write the name as the refusal shows it.',
   judges: [
     'ServiceEntry.networking.istio.io',
     'VirtualService.networking.istio.io',

@@ -25,6 +25,10 @@ export default defineRule<Message, Record<never, never>>({
     'ambient mode) such a line decides where a connection goes. Nameservers in the cluster and those under',
     '`spec.nameservers` pass.',
   ].join(' '),
+  team: [
+    'A resolver of the office, or a fixed address for a name that moved. Have the resolver added to',
+    '`spec.nameservers`; for a name register a ServiceEntry.',
+  ].join(' '),
   judges: workloadKinds,
   reads: ['Service'],
   facts: ['approvedHosts', 'mesh', 'nameservers', 'ranges', 'workloads'],

@@ -31,6 +31,10 @@ export default defineRule<Message, Record<never, never>>({
     'puts `istio-init` and the proxy before them. Which layout a pod gets depends on the nodes, and on an annotation; the',
     'final pod shows. Where the CNI plugin redirects, it does so before any container starts.',
   ].join(' '),
+  team: [
+    'Migrations and downloads in init containers. With native sidecars (Kubernetes 1.33 and newer) or istio-cni they',
+    'run behind the proxy: take the annotation `sidecar.istio.io/nativeSidecar: "false"` away.',
+  ].join(' '),
   judges: workloadKinds,
   reads: ['Namespace', 'ConfigMap', webhookKind],
   facts: ['workloads', 'mesh'],

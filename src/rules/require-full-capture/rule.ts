@@ -23,6 +23,10 @@ export default defineRule<Message, Record<never, never>>({
     'decides which rules of redirection are written, unless dual stack is switched on: what goes to the other family leaves',
     'uncaptured. Both are set in the mesh configuration, for a namespace or for a pod; final pods show what came of it.',
   ].join(' '),
+  team: [
+    'The cluster has two address families, or the policy relies on names that only DNS capture gives. One setting for',
+    'the whole mesh (`ISTIO_DUAL_STACK`, `ISTIO_META_DNS_CAPTURE`) serves every team.',
+  ].join(' '),
   judges: workloadKinds,
   reads: ['ConfigMap', proxyConfigKind],
   facts: ['mesh', 'ranges', 'workloads'],

@@ -29,6 +29,10 @@ export default defineRule<Message, Record<never, never>>({
     'in the ConfigMaps of the root namespace, an IstioOperator, and the kinds of the Sail operator. What Istio’s own',
     'profiles install passes. The outbound policy is judged by `no-allow-any`, and changes by `no-mesh-change`.',
   ].join(' '),
+  team: [
+    'A platform’s own change: a tracing backend, a new source of configuration. Have the provider listed in the',
+    'policy, or the change recorded as an exemption.',
+  ].join(' '),
   judges: meshConfigKinds,
   reads: ['Namespace', 'Service', 'ServiceEntry.networking.istio.io'],
   facts: ['approvedHosts', 'authorizers', 'egressGateways', 'internalHosts', 'mesh', 'telemetryProviders', 'waypoints'],

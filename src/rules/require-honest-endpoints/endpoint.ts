@@ -1,9 +1,10 @@
 import { gatewayHost, gatewayOfHost } from '../../core/gateway.ts'
+import { insideRanges, whereIs } from '../../core/machine.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { giveRanges, judgeUncaptured } from '../../core/uncaptured.ts'
 import { meets, nothing, parseAddress, type Ranges, rangesOf, seeThrough, union } from '../../istio/cidr.ts'
-import { isClusterHost, parseHost } from '../../istio/host.ts'
+import { parseHost } from '../../istio/host.ts'
 import { dig, field, isFields, list, text } from '../../istio/json.ts'
 import { portNumber } from '../../istio/port.ts'
 import { type Entry, type EntryPort, isApproved, quoteHosts } from './entry.ts'
@@ -21,14 +22,6 @@ export function judgeEndpoints(entry: Entry, subject: Subject, tools: Judge): vo
   for (const port of entry.ports) {
     const given = port.target !== undefined && port.target !== null && port.target !== 0
     if (given && !leadsToGateway) judgeMapping(entry, [...port.path, 'targetPort'], port, port.target, tools)
-  }
-  if (isFields(field(entry.spec, 'workloadSelector'))) {
-    const unknown = 'which addresses the WorkloadEntries have that the selector takes in'
-    tools.notJudged(
-      ['spec', 'workloadSelector'],
-      unknown,
-      'see to the WorkloadEntries: this version does not judge them',
-    )
   }
 }
 
@@ -70,7 +63,10 @@ function judgeName(entry: Entry, path: Path, name: string, tools: Judge): void {
   if (gatewayOfHost(name, tools.facts) !== undefined) return
   const meant = shortGateway(name, tools)
   if (meant !== undefined) return tools.report('short-gateway', { path, value: name, slots: { full: meant } })
-  if (isClusterHost(name, tools.facts.mesh.clusterDomain)) return
+  // A pod may be named by an address anywhere.
+  const where = whereIs(name, tools.facts, insideRanges(tools.facts, entry.approvedAddresses))
+  if (where === 'inside') return
+  if (where === 'unknown') return tools.notJudged(path, `whether ${name} is inside the cluster`, giveRanges)
   if (entry.internal) return tools.report('internal-outside', { path, value: name })
   // An endpoint may be the host itself, one below an approved wildcard, or another host approved for the same.
   const isOwn = entry.hosts.every(host => host === name)

@@ -1,9 +1,10 @@
 import { type Clients, liveApprovals, serves } from '../../core/clients.ts'
 import type { Approval } from '../../core/facts.ts'
+import { internalAddresses } from '../../core/machine.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { enumerate } from '../../core/text.ts'
-import { includes, intersect, nothing, type Ranges, union } from '../../istio/cidr.ts'
+import { everything, includes, intersect, nothing, type Ranges, union } from '../../istio/cidr.ts'
 import { parseHost } from '../../istio/host.ts'
 import { field, list, text } from '../../istio/json.ts'
 import { portNumber } from '../../istio/port.ts'
@@ -28,8 +29,13 @@ export interface Entry {
   readonly clients: Clients
   readonly internal: boolean
   readonly resolution: string
-  /** Fixed addresses approved for every host of the entry and everybody who sees it. */
+  /**
+   * Fixed addresses approved for every host of the entry and everybody who sees it, and those that the policy gives
+   * every host as one of the mesh itself.
+   */
   readonly approvedAddresses: Ranges
+  /** The latter alone. */
+  readonly internalAddresses: Ranges
 }
 
 /** Returns what the rule looks at in a ServiceEntry; hosts and ports that cannot be read are left out. */
@@ -49,6 +55,9 @@ export function readEntry(subject: Subject, clients: Clients, tools: Judge): Ent
     internal: field(spec, 'location') === 'MESH_INTERNAL',
     resolution: text(field(spec, 'resolution')) ?? 'NONE',
     approvedAddresses: rest.reduce(intersect, first ?? nothing),
+    internalAddresses: hosts
+      .map(host => internalAddresses(host, tools.facts) ?? nothing)
+      .reduce(intersect, hosts.length === 0 ? nothing : everything),
   }
 }
 
@@ -74,7 +83,10 @@ function addressesOf(host: string, clients: Clients, tools: Judge): Ranges {
   const addresses = (approvals: readonly Approval[]): Ranges =>
     approvals.map(approval => approval.addresses ?? nothing).reduce(union, nothing)
   const all = addresses(live)
-  return clients.governed.map(name => addresses(live.filter(approval => approval.allows(name)))).reduce(intersect, all)
+  const forAll = clients.governed
+    .map(name => addresses(live.filter(approval => approval.allows(name))))
+    .reduce(intersect, all)
+  return union(forAll, internalAddresses(host, tools.facts) ?? nothing)
 }
 
 /** Returns true where an approval covers a host on a port for every client. */

@@ -1,9 +1,12 @@
 import { clientsOf, isOutsidePolicy } from '../../core/clients.ts'
+import { machineKind } from '../../core/machine.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { requireFewCombinations, requireLists } from '../../core/shape.ts'
 import { judgeAddresses, judgeResolution } from './address.ts'
 import { judgeEndpoints } from './endpoint.ts'
 import { readEntry } from './entry.ts'
+import { judgeHabits } from './habit.ts'
+import { judgeSelector } from './selector.ts'
 
 /** What this rule can say. */
 export type Message =
@@ -18,6 +21,12 @@ export type Message =
   | 'internal-outside'
   | 'endpoint-network'
   | 'port-remapped'
+  | 'selected-outside'
+  | 'selects-everything'
+  | 'internal-unplaced'
+  | 'udp-port'
+  | 'no-automatic-address'
+  | 'identity-moved'
 
 /** Lists that are judged together: each host on each port, for each namespace, at each endpoint. */
 const combined = ['hosts', 'ports', 'exportTo', 'endpoints']
@@ -33,9 +42,13 @@ export default defineRule<Message, Record<never, never>>({
     'and `targetPort`: without resolution the client picks the address, an endpoint may be any machine on the internet,',
     'and an approved port may be another one in reality. An approved name then opens the way to anywhere.',
   ].join(' '),
+  team: [
+    '`resolution` was left out, or an address was given to avoid a look-up. Set `resolution: DNS` and leave addresses',
+    'and endpoints out; fixed addresses are approved with the host (`addresses` in ApprovedHosts).',
+  ].join(' '),
   judges: ['ServiceEntry.networking.istio.io'],
-  reads: ['ConfigMap', 'Namespace'],
-  facts: ['approvedHosts', 'ranges', 'egressGateways', 'mesh'],
+  reads: ['ConfigMap', 'Namespace', machineKind],
+  facts: ['approvedHosts', 'ranges', 'egressGateways', 'internalHosts', 'mesh'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
   classes: ['governed', 'platform', 'notGoverned'],
@@ -119,10 +132,52 @@ export default defineRule<Message, Record<never, never>>({
       fix: 'remove the mapping, or have port {target} approved (ApprovedHosts)',
       threats: ['se/port-remap'],
     },
+    'selected-outside': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: 'the selector takes in WorkloadEntry "{entry}", so traffic for {hosts} would go to "{address}"',
+      fix: 'remove spec.workloadSelector and name the endpoints, or give the WorkloadEntry other labels',
+      threats: ['se/workload-selector'],
+    },
+    'selects-everything': {
+      severity: 'medium',
+      enforcementAction: 'warn',
+      why: 'without labels the selector makes every pod and WorkloadEntry of the namespace an endpoint of {hosts}',
+      fix: 'give spec.workloadSelector the labels of the workloads that are meant',
+      threats: ['se/workload-selector'],
+    },
+    'internal-unplaced': {
+      severity: 'medium',
+      enforcementAction: 'warn',
+      why: 'where "{value}" leads is left to DNS, not to the addresses that the policy gives it',
+      fix: 'give the entry endpoints within the addresses of the host in spec.internalHosts',
+      threats: ['se/mesh-internal-external'],
+    },
+    'udp-port': {
+      severity: 'medium',
+      enforcementAction: 'warn',
+      why: 'the proxy takes no UDP, so what is sent to port {value} leaves the pod directly, to any address',
+      fix: 'remove the port, and have a NetworkPolicy keep UDP to the outside in',
+      threats: ['pod/non-tcp'],
+    },
+    'no-automatic-address': {
+      severity: 'medium',
+      enforcementAction: 'deny',
+      why: 'without an address of its own the entry shares its ports with all others, and a waypoint does not see its traffic',
+      fix: 'remove the label, or give the entry spec.addresses',
+      threats: ['se/autoallocate-label'],
+    },
+    'identity-moved': {
+      severity: 'low',
+      enforcementAction: 'warn',
+      why: 'the other side may prove to be "{value}" instead of {hosts}',
+      fix: 'remove the name from spec.subjectAltNames',
+      threats: ['se/san'],
+    },
   },
   check(subject, tools) {
     if (
-      !requireLists(subject, tools, ['addresses', ...combined]) ||
+      !requireLists(subject, tools, ['addresses', 'subjectAltNames', ...combined]) ||
       !requireFewCombinations(subject, tools, combined)
     ) {
       return
@@ -133,5 +188,7 @@ export default defineRule<Message, Record<never, never>>({
     judgeResolution(entry, tools)
     judgeAddresses(entry, tools)
     judgeEndpoints(entry, subject, tools)
+    judgeSelector(entry, subject, tools)
+    judgeHabits(entry, subject, tools)
   },
 })

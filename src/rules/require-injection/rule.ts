@@ -50,6 +50,11 @@ export default defineRule<Message, Params>({
     'follows the same decision, so that a value which only looks harmless is told from one that is. A template other',
     'than the sidecar brings a proxy that captures nothing.',
   ].join(' '),
+  team: [
+    'A Job that never ends because its sidecar stays, or a pod that came up before its proxy. Native sidecars end',
+    'with the Job, and `holdApplicationUntilProxyStarts: true` makes the application wait. Who must do without is',
+    'named under `spec.workloads.mayOptOut`.',
+  ].join(' '),
   judges: workloadKinds,
   reads: ['Namespace', 'ConfigMap', webhookKind],
   facts: ['workloads', 'mesh'],

@@ -1,8 +1,9 @@
 import { refOf } from '../../core/kind.ts'
-import { isInternalEntry } from '../../core/standing.ts'
+import { isInside } from '../../core/outside.ts'
 import { entryKind } from '../../istio/gatewayapi.ts'
 import { dataplaneModeLabel } from '../../istio/injection.ts'
 import type { Fields } from '../../istio/json.ts'
+import { field } from '../../istio/json.ts'
 import type { Labels } from '../../istio/selector.ts'
 import { useWaypointLabel } from '../../istio/waypoint.ts'
 import { labelsOf } from '../../istio/workload.ts'
@@ -42,7 +43,7 @@ export function hasInheritingEntry(namespace: string, { inventory }: Judge): boo
   const entries = inventory.list(entryKind, namespace)
   let has = inheriting.get(entries)
   if (has === undefined) {
-    has = entries.some(entry => !labelsOf(entry).has(useWaypointLabel) && !isInternalEntry(entry))
+    has = entries.some(entry => !labelsOf(entry).has(useWaypointLabel) && !isInside(field(entry, 'spec')))
     inheriting.set(entries, has)
   }
   return has || inventory.knows(entryKind) ? has : undefined

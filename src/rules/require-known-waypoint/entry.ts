@@ -1,8 +1,8 @@
 import { type Clients, clientsOf } from '../../core/clients.ts'
 import { meshConfigMaps, readMeshConfigMap } from '../../core/mesh.ts'
+import { isInside } from '../../core/outside.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
-import { isInternalEntry } from '../../core/standing.ts'
 import { type EntryVisibility, entryVisibility } from '../../istio/entryvisibility.ts'
 import { dataplaneModeLabel } from '../../istio/injection.ts'
 import { field, list, text } from '../../istio/json.ts'
@@ -26,7 +26,7 @@ const none: Labels = new Map()
 
 /** Judges by which waypoint a ServiceEntry's traffic leaves ambient namespaces, where there are any. */
 export function judgeEntry(subject: Subject, tools: Judge): void {
-  if (isInternalEntry(subject.object)) return
+  if (isInside(field(subject.object, 'spec'))) return
   const ambient = ambientNamespaces(tools)
   const clients = clientsOf(subject, tools.facts, tools.inventory)
   if (!clients.all) judgeExport(clients, ambient, subject, tools)

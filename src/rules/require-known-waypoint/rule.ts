@@ -34,6 +34,10 @@ export default defineRule<Message, Record<never, never>>({
     'without ambient mode the labels have no effect, and nothing is said. A waypoint that is not there is a warning, since',
     'deployment tools apply Namespaces and ServiceEntries before the Gateway that they name; a scan finds it until it is.',
   ].join(' '),
+  team: [
+    'A label was copied, or the waypoint has another name here. Use the one that the refusal names, or remove the',
+    'label, so that the namespace’s own waypoint holds.',
+  ].join(' '),
   judges: ['Namespace', 'Service', entryKind, gatewayApiKind, gatewayClassKind],
   reads: ['ConfigMap', gatewayApiKind, gatewayClassKind, 'Namespace', entryKind],
   facts: ['mesh', 'waypoints'],

@@ -1,6 +1,28 @@
-import { isMeshConfigMap } from '../../core/mesh.ts'
-import { defineRule, type Subject } from '../../core/rule.ts'
-import { dig } from '../../istio/json.ts'
+import type { Kind } from '../../core/kind.ts'
+import type { Path } from '../../core/path.ts'
+import type { Requester } from '../../core/review.ts'
+import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
+import { isController, isKubernetes } from '../../core/writer.ts'
+import { gatewayApiKind, listenerSetKinds } from '../../istio/gatewayapi.ts'
+import { gatewayApiKinds, steersEgress } from './gatewayapi.ts'
+import { defaultKinds, isPluginOf, platformGroups } from './kinds.ts'
+import { namespaceConcerns, networkPolicyKind } from './namespace.ts'
+import { meshObjectOf, sharedKinds, steersMesh } from './objects.ts'
+
+type Message =
+  | 'not-platform'
+  | 'platform-kind'
+  | 'mesh-object'
+  | 'platform-namespace'
+  | 'exempt-name'
+  | 'namespace-users'
+  | 'namespace-admitted'
+
+interface Params {
+  readonly kinds: readonly Kind[]
+}
+
+type Judge = Tools<Message, Params>
 
 const istioKinds = ['ServiceEntry', 'VirtualService', 'DestinationRule', 'Gateway', 'Sidecar', 'EnvoyFilter'].map(
   kind => `${kind}.networking.istio.io`,
@@ -9,58 +31,172 @@ const istioKinds = ['ServiceEntry', 'VirtualService', 'DestinationRule', 'Gatewa
 /** Kinds that say who may use the egress gateway, and as whom. */
 const accessKinds = ['AuthorizationPolicy.security.istio.io', 'PeerAuthentication.security.istio.io']
 
-export default defineRule<'not-platform', Record<never, never>>({
+/** Kinds by which a platform namespace steers the mesh. */
+const steeringKinds: readonly Kind[] = [
+  ...istioKinds,
+  ...accessKinds,
+  ...gatewayApiKinds,
+  networkPolicyKind,
+  'ConfigMap',
+]
+
+export default defineRule<Message, Params>({
   id: 'require-platform-writer',
-  summary: 'Require that only the platform writes what steers the mesh in platform namespaces',
+  summary: 'Require that only the platform writes what steers the mesh or closes its network',
   risk: [
-    'What stands in the namespaces of the platform holds for everybody: the mesh configuration, a Sidecar of the root',
-    'namespace, the routes and policies of the egress gateway. Namespace permissions are easily given too widely; this',
-    'rule looks at who asks. It is judged only where somebody asks: not in a scan, and in `check` only with `--as`.',
+    'What stands in the namespaces of the platform holds for everybody: the mesh configuration, a Sidecar of the',
+    'root namespace, the routes and policies of the egress gateway. So do objects without a namespace or with a',
+    'special name: definitions of Istio’s kinds, network policies of the admin tier and of network plugins, the root',
+    'certificate. Permissions are easily given too widely; this rule looks at who asks. It is judged only where',
+    'somebody asks: not in a scan, and in `check` only with `--as`. Kubernetes’ own accounts pass where they keep',
+    'copies and books, and istiod where it keeps its own; neither passes in the place of the platform.',
   ].join(' '),
-  judges: [...istioKinds, ...accessKinds, 'NetworkPolicy.networking.k8s.io', 'ConfigMap'],
-  reads: [],
-  facts: ['identities', 'mesh'],
+  team: [
+    'A team wants a policy of the network plugin, a label that another policy trusts, or a change beside the',
+    'gateway. The platform applies it, from its own repository or pipeline. A NetworkPolicy in the team’s own',
+    'namespace is for the team to write.',
+  ].join(' '),
+  judges: [...steeringKinds, ...sharedKinds, 'Namespace', ...platformGroups.map(group => `*.${group}`)],
+  reads: [gatewayApiKind, ...listenerSetKinds, networkPolicyKind],
+  facts: ['egressGateways', 'identities', 'mesh'],
   operations: ['CREATE', 'UPDATE', 'DELETE'],
   phases: ['submitted', 'final'],
-  classes: ['platform'],
+  classes: ['platform', 'governed', 'notGoverned'],
   outsideLaw: true,
-  params: {},
+  params: {
+    kinds: {
+      doc: `Kinds that only the platform writes, in governed namespaces too, of these groups: ${platformGroups.join(', ')}.`,
+      schema: { type: 'array', items: { type: 'string', minLength: 1 } },
+      default: defaultKinds,
+    },
+  },
   messages: {
     'not-platform': {
       severity: 'critical',
       enforcementAction: 'deny',
       why: '"{value}" is not of the platform, to which namespace "{namespace}" belongs',
       fix: 'have the platform apply it, or add the user or a group to spec.identities.platform',
-      threats: ['sidecar/root-namespace', 'injector/config', 'mesh/mesh-networks', 'ap/egress-weaken', 'dr/delete'],
+      threats: [
+        'sidecar/root-namespace',
+        'injector/config',
+        'mesh/mesh-networks',
+        'ap/egress-weaken',
+        'dr/delete',
+        'gwapi/delete',
+        'gwapi/gateway-egress',
+        'gwapi/backend-tls',
+        'gwapi/reference-grant',
+        'guard/requester',
+      ],
+    },
+    'platform-kind': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: 'objects of kind {kind} open or close the network for others, and "{value}" is not of the platform',
+      fix: 'have the platform apply it, or add the user or a group to spec.identities.platform, or remove the kind from params.kinds',
+      threats: ['netpol/cni-kinds', 'sail/values', 'operator/iop'],
+    },
+    'mesh-object': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: 'it is {what}, and "{value}" is not of the platform',
+      fix: 'have the platform apply it, or add the user or a group to spec.identities.platform{others}',
+      threats: [
+        'crd/istio',
+        'apiservice/external',
+        'cni/config',
+        'gwclass/defaults',
+        'istiod/env',
+        'mesh/remote-secret',
+        'mesh/root-cert',
+        'webhookcfg/istio',
+      ],
+    },
+    'platform-namespace': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: '"{value}" is not of the platform, to which the namespace belongs, and {what}',
+      fix: 'have the platform do it, or add the user or a group to spec.identities.platform',
+      threats: ['ns/topology-network', 'ns/control-plane-clusters', 'ns/delete-egress'],
+    },
+    'exempt-name': {
+      severity: 'critical',
+      enforcementAction: 'deny',
+      why: 'the name "{what}" sets the namespace free of the policy, and "{value}" is not of the platform',
+      fix: 'name it otherwise, or have the platform create it',
+      threats: ['ns/guard-exempt', 'ns/reserved-name'],
+    },
+    'namespace-users': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: '{what} chooses the user or group of the proxy, which is not captured, and "{value}" is not of the platform',
+      fix: 'remove the annotation, or keep what OpenShift gave',
+      threats: ['ns/uid-range'],
+    },
+    'namespace-admitted': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: '"{value}" is not of the platform, and gives the namespace {what}',
+      fix: 'have the platform set the label, or let the NetworkPolicy select by kubernetes.io/metadata.name',
+      threats: ['ns/netpol-selector-labels'],
     },
   },
   check(subject, tools) {
-    const { requester } = subject
     // Controllers write the status of what others wrote.
-    if (requester === undefined || subject.subresource !== '' || !steersMesh(subject, tools.facts.mesh.rootNamespace))
-      return
-    const isPlatform = tools.facts.identities.platform
-    if (isPlatform === undefined) {
-      const unknown = `whether "${requester.username}" is of the platform`
-      tools.notJudged(['metadata', 'namespace'], unknown, 'give spec.identities.platform in the policy')
-      return
-    }
-    if (isPlatform(requester)) return
-    const slots = { namespace: subject.ref.namespace }
-    tools.report('not-platform', { path: ['metadata', 'namespace'], value: requester.username, slots })
+    const { requester } = subject
+    if (requester === undefined || subject.subresource !== '') return
+    for (const concern of concernsOf(subject, requester, tools)) judge(concern, requester, tools)
   },
 })
 
-/** Most ConfigMaps there are bookkeeping of controllers; what control planes and injectors read is the mesh. */
-function steersMesh(subject: Subject, rootNamespace: string): boolean {
-  if (subject.kind !== 'ConfigMap') return true
-  if (subject.ref.namespace !== rootNamespace) return false
-  if (/^istio-sidecar-injector(-|$)/.test(subject.ref.name)) return true
-  // The mesh ConfigMap by its name, a shared one of any name by its keys.
-  return [subject.object, subject.oldObject].some(
-    object =>
-      isMeshConfigMap(object, rootNamespace) ||
-      dig(object, 'data', 'mesh') !== undefined ||
-      dig(object, 'data', 'meshNetworks') !== undefined,
-  )
+/** Something that only some may do. */
+interface Concern {
+  readonly message: Message
+  readonly path: Path
+  readonly slots: Readonly<Record<string, string>>
+  /** Whether one who is not of the platform may do it too. */
+  readonly passes: () => boolean
+}
+
+function judge({ message, path, slots, passes }: Concern, requester: Requester, tools: Judge): void {
+  if (passes()) return
+  const isPlatform = tools.facts.identities.platform
+  if (isPlatform === undefined) {
+    const unknown = `whether "${requester.username}" is of the platform`
+    tools.notJudged(path, unknown, 'give spec.identities.platform in the policy')
+    return
+  }
+  if (!isPlatform(requester)) tools.report(message, { path, value: requester.username, slots })
+}
+
+function steers(subject: Subject, tools: Judge): boolean {
+  if (gatewayApiKinds.includes(subject.kind)) return steersEgress(subject, tools)
+  return steersMesh(subject, tools.facts.mesh.rootNamespace)
+}
+
+function concernsOf(subject: Subject, requester: Requester, tools: Judge): readonly Concern[] {
+  const { kind, ref, namespaceClass } = subject
+  const { facts } = tools
+  const isCluster = (): boolean => isKubernetes(requester)
+  if (kind === 'Namespace') {
+    return namespaceConcerns(subject, facts, tools.inventory).map(({ message, path, what }) => ({
+      message,
+      path,
+      slots: { what },
+      passes: isCluster,
+    }))
+  }
+  if (namespaceClass === 'platform' && steeringKinds.includes(kind) && steers(subject, tools)) {
+    const slots = { namespace: ref.namespace }
+    return [{ message: 'not-platform', path: ['metadata', 'namespace'], slots, passes: () => false }]
+  }
+  const found = meshObjectOf(subject, facts.mesh.rootNamespace)
+  if (found !== undefined) {
+    const others = found.isControllers ? ', or what keeps it to spec.identities.controllers' : ''
+    const passes = (): boolean => isCluster() || (found.isControllers && isController(requester, facts))
+    return [{ message: 'mesh-object', path: ['metadata', 'name'], slots: { what: found.what, others }, passes }]
+  }
+  if (namespaceClass === 'notGoverned' || !tools.params.kinds.includes(kind)) return []
+  const passes = (): boolean => isCluster() || isPluginOf(kind, requester.username)
+  return [{ message: 'platform-kind', path: ['kind'], slots: { kind }, passes }]
 }

@@ -35,6 +35,10 @@ export default defineRule<Message, Params>({
     'ProxyConfig chooses the type, of which `debug` brings a shell. Accepted are the images under `spec.mesh.proxyImages`,',
     'or where the policy names none, the repositories that the values of the installation name.',
   ].join(' '),
+  team: [
+    'A debug image or a registry mirror. Have the mirror listed under `spec.mesh.proxyImages`; for debugging,',
+    '`kubectl debug` with an image of its own leaves the proxy alone.',
+  ].join(' '),
   judges: proxySettingKinds,
   reads: ['ConfigMap', 'Namespace', webhookKind],
   facts: ['mesh', 'workloads'],

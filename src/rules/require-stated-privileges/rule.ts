@@ -21,6 +21,11 @@ export default defineRule<'unstated', Params>({
     'user and dropped capabilities close it. Nearly every sample application leaves these out, so the baseline only counts',
     'what it finds (dryrun); set the rule to deny for namespaces that keep Pod Security `restricted`.',
   ].join(' '),
+  team: [
+    'Nearly every sample says nothing about users and capabilities, so this is only counted. A few lines of',
+    '`securityContext` (`runAsNonRoot`, a user, `drop: [ALL]`, `allowPrivilegeEscalation: false`) settle it, and Pod',
+    'Security "restricted" asks for the same.',
+  ].join(' '),
   judges: workloadKinds,
   reads: ['ConfigMap', 'Namespace', webhookKind],
   facts: ['workloads', 'mesh'],

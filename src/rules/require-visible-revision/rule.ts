@@ -19,6 +19,10 @@ export default defineRule<'hidden', Record<never, never>>({
     'tag. The label with any other value hides an object as if it were deleted: a route that led to the egress gateway is',
     'gone and traffic leaves directly, and nobody sees a deletion. It also takes the object out of Istio’s own validation.',
   ].join(' '),
+  team: [
+    'The label was copied from a pod or namespace, where it chooses the control plane. On configuration it hides the',
+    'object from every other one: remove it.',
+  ].join(' '),
   judges: [
     '*.networking.istio.io',
     '*.security.istio.io',

@@ -1,0 +1,79 @@
+import { parseHost } from '../istio/host.ts'
+import { dig, type Fields, list, text } from '../istio/json.ts'
+import { compareText } from './finding.ts'
+import { type Inventory, originOf } from './inventory.ts'
+import { refOf } from './kind.ts'
+import { entryKind } from './machine.ts'
+
+/** A host of a ServiceEntry. */
+export interface ServedHost {
+  /** Canonical. */
+  readonly host: string
+  readonly namespace: string
+  readonly name: string
+  readonly entry: Fields
+}
+
+type Index = ReadonlyMap<string, readonly ServedHost[]>
+
+/** Hosts by the list of all ServiceEntries that are stored, the same while nothing changes. */
+const indexes = new WeakMap<readonly Fields[], Index>()
+
+/** Finds the hosts of ServiceEntries that serve a canonical host. */
+export type FindServed = (host: string) => readonly ServedHost[]
+
+/**
+ * Returns what finds the hosts of ServiceEntries that serve a canonical host: the same host, or a wildcard that covers it;
+ * the most specific first, then by namespace and name. The cost of finding grows with neither the entries nor their hosts.
+ */
+export function servedHosts(inventory: Inventory): FindServed {
+  const { base, changes } = originOf(inventory.list(entryKind))
+  const stored = storedIndex(base)
+  const over = indexOf(changes.flatMap(({ object }) => (object === undefined ? [] : [object])))
+  const hidden = new Set(changes.map(({ ref }) => `${ref.namespace}/${ref.name}`))
+  return host =>
+    coveringHosts(host).flatMap(wide => {
+      const some = (stored.get(wide) ?? []).filter(served => !hidden.has(`${served.namespace}/${served.name}`))
+      return [...some, ...(over.get(wide) ?? [])].sort(compareServed)
+    })
+}
+
+function storedIndex(entries: readonly Fields[]): Index {
+  const known = indexes.get(entries)
+  if (known !== undefined) return known
+  const index = indexOf(entries)
+  indexes.set(entries, index)
+  return index
+}
+
+function indexOf(entries: readonly Fields[]): Index {
+  const index = new Map<string, ServedHost[]>()
+  for (const entry of entries) {
+    const { namespace, name } = refOf(entry)
+    for (const given of list(dig(entry, 'spec', 'hosts'))) {
+      const parsed = parseHost(text(given) ?? '')
+      if (!parsed.ok) continue
+      const host = parsed.value.text
+      const served = { host, namespace, name, entry }
+      const others = index.get(host)
+      if (others === undefined) index.set(host, [served])
+      // An entry that repeats a host serves it no more than once.
+      else if (others.at(-1)?.entry !== entry) others.push(served)
+    }
+  }
+  return index
+}
+
+/** Returns the host and every whole-label wildcard that covers it, the longest first. */
+export function coveringHosts(host: string): readonly string[] {
+  const hosts = [host]
+  for (let dot = host.indexOf('.'); dot >= 0; dot = host.indexOf('.', dot + 1)) {
+    const wide = `*${host.slice(dot)}`
+    if (wide !== host) hosts.push(wide)
+  }
+  return hosts
+}
+
+function compareServed(a: ServedHost, b: ServedHost): number {
+  return compareText(a.namespace, b.namespace) || compareText(a.name, b.name)
+}
