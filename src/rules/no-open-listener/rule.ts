@@ -151,11 +151,12 @@ function judgeGateway(subject: Subject, tools: Judge): void {
 
 /** Judges the listeners that an egress gateway has, of its Gateway or of a set that belongs to it. */
 function judgeListeners({ object }: Subject, gateway: string, tools: Judge): void {
+  const labels = labelsOf(object)
   for (const [i, listener] of list(dig(object, 'spec', 'listeners')).entries()) {
     const at = ['spec', 'listeners', i]
     const protocol = text(field(listener, 'protocol'))
     // Of a waypoint it says who may choose it, not who may route for it: routes of the mesh have other parents.
-    if (protocol === 'HBONE') continue
+    if (protocol === 'HBONE' || isAutoPassthrough(labels, listener)) continue
     const path = [...at, 'allowedRoutes', 'namespaces', 'from']
     const from = text(dig(listener, 'allowedRoutes', 'namespaces', 'from'))
     if (isOpen(from)) tools.report('open-routes', { path, value: from, slots: { gateway } })
