@@ -18,6 +18,7 @@ import {
 } from '../../istio/gatewayapi.ts'
 import { isPublicSuffix } from '../../istio/host.ts'
 import { dig, field, list, text } from '../../istio/json.ts'
+import { inboundBindingAnnotation } from '../../istio/waypoint.ts'
 import { labelsOf } from '../../istio/workload.ts'
 import { judgeGrant } from './grant.ts'
 import { judgePolicy } from './policy.ts'
@@ -236,8 +237,6 @@ function mayBind(gateway: Place, own: string, { facts }: Judge): boolean {
   return facts.ingressGateways.some(named => isAmong(named, gateway) && named.serves(own))
 }
 
-const bindingAnnotation = 'ambient.istio.io/waypoint-inbound-binding'
-
 /** Istio: pilot/pkg/serviceregistry/ambient/waypoints.go (makeInboundBinding); it reads no parameters of a class. */
 function judgeGatewayClass(subject: Subject, tools: Judge): void {
   const serves = classServes(subject.ref.name, tools.inventory)
@@ -247,7 +246,7 @@ function judgeGatewayClass(subject: Subject, tools: Judge): void {
     const path = ['spec', 'parametersRef', 'name']
     tools.report('class-wide', { path, value: String(parameters), slots: { what: `what "${parameters}" says` } })
   }
-  const path = ['metadata', 'annotations', bindingAnnotation]
+  const path = ['metadata', 'annotations', inboundBindingAnnotation]
   const binding = text(dig(subject.object, ...path))
   if (binding === undefined) return
   tools.report('class-wide', { path, value: binding, slots: { what: `how traffic reaches a waypoint, "${binding}",` } })

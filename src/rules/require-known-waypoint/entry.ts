@@ -5,7 +5,7 @@ import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { type EntryVisibility, entryVisibility } from '../../istio/entryvisibility.ts'
 import { dataplaneModeLabel } from '../../istio/injection.ts'
-import { field, list, text } from '../../istio/json.ts'
+import { dig, field, list, text } from '../../istio/json.ts'
 import type { Labels } from '../../istio/selector.ts'
 import {
   canaryLabel,
@@ -30,7 +30,7 @@ export function judgeEntry(subject: Subject, tools: Judge): void {
   const ambient = ambientNamespaces(tools)
   const clients = clientsOf(subject, tools.facts, tools.inventory)
   if (!clients.all) judgeExport(clients, ambient, subject, tools)
-  if (!isForAmbient(clients, ambient, subject, tools)) return
+  if (!isForAmbient(clients, ambient, subject, tools)) return sayUnknown(subject, tools)
   const { namespace } = subject.ref
   const own = labelsOf(subject.object)
   const posing = passesForWaypoint(own)
@@ -50,6 +50,14 @@ export function judgeEntry(subject: Subject, tools: Judge): void {
   }
   if (judgeChosen(chosen, subject, path, tools)) judgeShape(subject, tools)
   judgeShare(own, inherited, subject, tools)
+}
+
+/** Who labels an entry has ambient mode in mind, which only Namespaces can tell. */
+function sayUnknown(subject: Subject, tools: Judge): void {
+  const path = ['metadata', 'labels', useWaypointLabel]
+  if (tools.inventory.knows('Namespace') || text(dig(subject.object, ...path)) === undefined) return
+  const unknown = 'whether workloads that see this entry are in ambient mode'
+  tools.notJudged(path, unknown, 'give the Namespaces with --inventory')
 }
 
 /** The canary comes from where the waypoint does; its labels and its weight each from the entry before the namespace. */
