@@ -18,7 +18,7 @@ import {
 } from '../../istio/waypoint.ts'
 import { annotationsOf, labelsOf } from '../../istio/workload.ts'
 import { type Ambient, ambientNamespaces, isGoverned } from './ambient.ts'
-import { canaryPath, giveGateways, judgeCanary } from './place.ts'
+import { canaryPath, giveGateways, judgeCanary, nameAnother } from './place.ts'
 import type { Judge } from './rule.ts'
 import { findWaypoint, isListed, knownWaypoints } from './waypoint.ts'
 
@@ -36,7 +36,7 @@ export function judgeEntry(subject: Subject, tools: Judge): void {
   const posing = passesForWaypoint(own)
   if (posing !== undefined) {
     const place = { path: ['metadata', 'labels', managedLabel], value: posing }
-    tools.report('opted-out', { ...place, slots: { what: 'the entry' } })
+    tools.report('opted-out', { ...place, slots: { what: 'the entry', remedy: '' } })
     return
   }
   const isOwn = own.has(useWaypointLabel)
@@ -45,7 +45,7 @@ export function judgeEntry(subject: Subject, tools: Judge): void {
   const path: Path = isOwn ? ['metadata', 'labels', useWaypointLabel] : ['metadata']
   if (chosen === undefined || (chosen === 'none' && !isOwn)) return judgeNone(subject, path, tools)
   if (chosen === 'none') {
-    tools.report('opted-out', { path, value: 'none', slots: { what: 'the entry' } })
+    tools.report('opted-out', { path, value: 'none', slots: { what: 'the entry', remedy: nameAnother } })
     return
   }
   if (judgeChosen(chosen, subject, path, tools)) judgeShape(subject, tools)

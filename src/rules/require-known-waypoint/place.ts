@@ -33,7 +33,7 @@ export function judgeNamespace(subject: Subject, tools: Judge): void {
   const chosen = chosenWaypoint(labels, client)
   if (chosen === undefined) return
   if (chosen === 'none') {
-    tools.report('opted-out', { path: labelPath, value: 'none', slots: { what: 'the namespace' } })
+    tools.report('opted-out', { path: labelPath, value: 'none', slots: { what: 'the namespace', remedy: nameAnother } })
     return
   }
   judgeChosen(chosen, client, inherits, tools)
@@ -60,6 +60,9 @@ function judgeChosen(chosen: WaypointRef, client: string, inherits: boolean | un
     tools.notJudged(labelPath, `whether there is a waypoint "${value}" for namespace "${client}"`, giveGateways)
   }
 }
+
+/** How to be steered again, besides saying nothing. */
+export const nameAnother = ', or name a waypoint of the policy (spec.waypoints)'
 
 /** How to make waypoints known. */
 export const giveGateways =
@@ -112,15 +115,12 @@ export function judgeCanary(labels: Labels, share: Share, client: string, tools:
   const weight = canaryWeight(share.weight)
   if (canary === undefined || weight === 0) return
   const listed = isListed(canary, client, tools)
-  const found = findWaypoint(canary, client, tools)
-  // A canary that is not there or does not fit leaves all the traffic with the first waypoint.
-  if (listed === true || found.is === 'missing' || found.is === 'unfit') return
   const { path } = share
   const value = `${canary.namespace}/${canary.name}`
   if (listed === false) {
-    const slots = { weight: String(weight) }
-    tools.report('canary-waypoint', { path, value, slots })
-  } else if (found.is === 'unknown') {
+    // One that is not there, or does not fit, leaves all with the first waypoint, until somebody makes it.
+    tools.report('canary-waypoint', { path, value, slots: { weight: String(weight) } })
+  } else if (listed === undefined && findWaypoint(canary, client, tools).is === 'unknown') {
     tools.notJudged(path, `whether there is a waypoint "${value}" for namespace "${client}"`, giveGateways)
   }
 }

@@ -51,7 +51,7 @@ export default defineRule<Message, Record<never, never>>({
       severity: 'critical',
       enforcementAction: 'deny',
       why: '"{value}" takes {what} out of every waypoint, so that traffic from ambient namespaces leaves directly',
-      fix: 'remove the label, or name a waypoint of the policy (spec.waypoints)',
+      fix: 'remove the label{remedy}',
       threats: ['amb/use-waypoint', 'ns/use-waypoint', 'se/waypoint-labels'],
     },
     'missing-waypoint': {
