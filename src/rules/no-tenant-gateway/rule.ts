@@ -31,7 +31,8 @@ export default defineRule<Message, Record<never, never>>({
   risk: [
     'For each Gateway of one of its classes istiod runs a proxy that no other proxy captures: unless a NetworkPolicy holds it,',
     'it reaches what its routes name. The Gateway chooses the image, labels and identity of that proxy, and an address of',
-    'type Hostname takes the proxies of an existing Service instead. Gateways of other controllers’ classes are not judged.',
+    'type Hostname takes the proxies of an existing Service instead. Gateways of other controllers’ classes are not judged,',
+    'save that addresses of a Gateway of any class become the way into the network that its label names.',
     'What teams do by the books passes: Gateways for what comes in, where `spec.ingressGateways` of the policy does not say',
     'which there may be, and waypoints for one’s own namespace. The baseline only counts those.',
   ].join(' '),
@@ -44,7 +45,7 @@ export default defineRule<Message, Record<never, never>>({
   facts: ['eastWestGateways', 'egressGateways', 'ingressGateways', 'mesh', 'waypoints'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
-  classes: ['governed', 'notGoverned'],
+  classes: ['governed', 'platform', 'notGoverned'],
   outsideLaw: false,
   params: {},
   messages: {
@@ -132,7 +133,7 @@ export default defineRule<Message, Record<never, never>>({
     for (const map of ['labels', 'annotations']) if (!requireMap(subject, tools, ['metadata', map])) return
     const serves = gatewayServes(subject.object, tools.inventory)
     judgeNetwork(serves, subject, tools)
-    if (serves === 'other') return
+    if (serves === 'other' || subject.namespaceClass === 'platform') return
     if (serves === 'unknown') return judgeUnknown(subject, tools)
     judgeAddresses(subject, tools)
     if (subject.namespaceClass === 'notGoverned') return
@@ -148,9 +149,14 @@ function judgeUnknown(subject: Subject, tools: Judge): void {
   tools.notJudged(['spec', 'gatewayClassName'], unknown, 'give the GatewayClasses with --inventory')
 }
 
-/** Ways between networks are the whole mesh's matter: so of a namespace outside the policy too. */
+/**
+ * Ways between networks are the whole mesh's matter: so outside the policy too, and those of the platform where it says
+ * which there are.
+ */
 function judgeNetwork(serves: ClassServes, subject: Subject, tools: Judge): void {
-  if (isNamed(tools.facts.eastWestGateways, subject)) return
+  const { eastWestGateways } = tools.facts
+  if (isNamed(eastWestGateways, subject)) return
+  if (subject.namespaceClass === 'platform' && eastWestGateways === undefined) return
   const labels = labelsOf(subject.object)
   if (serves === 'remote' || serves === 'east-west') {
     const path = ['spec', 'gatewayClassName']
