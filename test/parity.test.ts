@@ -80,8 +80,13 @@ const ways = [
   // A deletion, a subresource or a connection is no manifest; of kinds that an inventory is said to know, `check` cannot know.
   ['check', check, (entry: RuleCase) => entry.subresource === '' && entry.knows.length === 0 && isWritten(entry)],
   // The API server always says who asks.
-  ['review', review, ({ rule, as }: RuleCase) => as !== undefined || !asking.has(rule)],
+  ['review', review, (entry: RuleCase) => entry.as !== undefined || !isAsked(entry)],
 ] as const
+
+/** Who asks is looked at by some rules, and wherever an owner is named. */
+function isAsked({ rule, object }: RuleCase): boolean {
+  return asking.has(rule) || JSON.stringify(object).includes('"ownerReferences"')
+}
 
 /** Rules that look at who asks: their files speak of the requester. */
 const asking = new Set(

@@ -92,7 +92,9 @@ function refuseMalformed(judged: readonly JudgedDocument[]): void {
 }
 
 function needsRequester(judged: readonly JudgedDocument[], policy: Policy): boolean {
-  return judged.some(({ review }) => policy.rulesFor(review.kind).some(({ rule }) => rule.facts.includes('identities')))
+  return judged.some(({ review }) =>
+    policy.rulesFor(review.kind).some(({ rule }) => rule.outsideLaw && rule.facts.includes('identities')),
+  )
 }
 
 function toChecked({ document, review, evaluation }: JudgedDocument): CheckedDocument {

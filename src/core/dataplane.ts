@@ -1,5 +1,6 @@
 import { dataplaneModeLabel } from '../istio/injection.ts'
 import { usesHostNetwork } from '../istio/workload.ts'
+import { isGeneratedGateway } from './generated.ts'
 import { injectionOf } from './injector.ts'
 import type { Pod } from './pod.ts'
 import type { Subject, Tools } from './rule.ts'
@@ -13,6 +14,8 @@ export type DataPlane =
   | 'ambient'
   /** Nothing, since the pod is in the network of its node. */
   | 'node'
+  /** Nothing, since the pod is the proxy of a Gateway. */
+  | 'gateway'
   /** Nothing, with the policy's leave. */
   | 'none'
 
@@ -29,6 +32,7 @@ export function dataPlaneOf(
   if (usesHostNetwork(pod.template)) return 'node'
   const namespace = subject.ref.namespace
   if (mayDeviate(sources.facts.workloads.mayOptOut, namespace, pod)) return 'none'
+  if (isGeneratedGateway(subject, pod, sources)) return 'gateway'
   const { namespaceLabels } = subject
   if (namespaceLabels?.get(dataplaneModeLabel) !== 'ambient') return 'sidecar'
   const { labels, annotations } = pod

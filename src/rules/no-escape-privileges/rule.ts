@@ -1,4 +1,5 @@
 import { type DataPlane, dataPlaneOf } from '../../core/dataplane.ts'
+import { generatedKinds } from '../../core/generated.ts'
 import { webhookKind } from '../../core/injector.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
 import { defineRule } from '../../core/rule.ts'
@@ -25,8 +26,8 @@ export default defineRule<Message, Params>({
     'belong to `spec.workloads.mayHavePrivileges`.',
   ].join(' '),
   judges: workloadKinds,
-  reads: ['ConfigMap', 'Namespace', webhookKind],
-  facts: ['workloads', 'mesh'],
+  reads: ['ConfigMap', 'Namespace', webhookKind, ...generatedKinds],
+  facts: ['workloads', 'mesh', 'identities'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
   classes: ['governed'],

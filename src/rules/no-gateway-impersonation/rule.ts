@@ -1,6 +1,6 @@
 import { sameJson } from '../../core/change.ts'
-import { isMadeByController } from '../../core/exemption.ts'
 import type { EgressGateway } from '../../core/facts.ts'
+import { isMadeByController } from '../../core/owner.ts'
 import type { Path } from '../../core/path.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
 import type { Requester } from '../../core/review.ts'

@@ -1,4 +1,5 @@
 import { cniExcludedNamespaces } from '../../core/cni.ts'
+import { generatedKinds, isGeneratedGateway } from '../../core/generated.ts'
 import { injectionOf, injectorPolicy, type Served, servedRevisions, webhookKind } from '../../core/injector.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
@@ -56,8 +57,8 @@ export default defineRule<Message, Params>({
     'named under `spec.workloads.mayOptOut`.',
   ].join(' '),
   judges: workloadKinds,
-  reads: ['Namespace', 'ConfigMap', webhookKind],
-  facts: ['workloads', 'mesh'],
+  reads: ['Namespace', 'ConfigMap', webhookKind, ...generatedKinds],
+  facts: ['workloads', 'mesh', 'identities'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
   classes: ['governed'],
@@ -153,6 +154,7 @@ export default defineRule<Message, Params>({
     // The network of the node is never injected: no-host-network speaks of that.
     if (pod === undefined || usesHostNetwork(pod.template)) return
     if (mayDeviate(tools.facts.workloads.mayOptOut, subject.ref.namespace, pod)) return
+    if (isGeneratedGateway(subject, pod, tools)) return
     const served = servedRevisions(tools)
     const { namespaceLabels } = subject
     const { labels, annotations } = pod
