@@ -5,11 +5,20 @@ import {
   gatewayApiKind,
   gatewayServices,
   hostnameAddresses,
+  isAutoPassthrough,
   parentsOf,
   readReference,
+  registersNetwork,
 } from '../src/istio/gatewayapi.ts'
 import { providerTargets } from '../src/istio/provider.ts'
-import { allowsAttachment, canaryWeight, chosenCanary, chosenWaypoint, waypointFor } from '../src/istio/waypoint.ts'
+import {
+  allowsAttachment,
+  canaryWeight,
+  chosenCanary,
+  chosenWaypoint,
+  passesForWaypoint,
+  waypointFor,
+} from '../src/istio/waypoint.ts'
 
 t.test('readReference', t => {
   const rows = [
@@ -132,6 +141,71 @@ t.test('what a waypoint takes, and from whom', t => {
   for (const [name, given, allowed] of rows) t.equal(allowsAttachment(given, 'shop', labels), allowed, name)
   t.equal(allowsAttachment(waypoint({ from: 'Same' }), 'infra', labels), true, 'its own namespace')
   t.equal(allowsAttachment(waypoint({ from: 'Selector', selector }), 'shop', undefined), undefined, 'labels unknown')
+  t.end()
+})
+
+t.test('whose listener counts of a waypoint with a binding', t => {
+  const bound = (binding: string): unknown => ({
+    metadata: { annotations: { 'ambient.istio.io/waypoint-inbound-binding': binding } },
+  })
+  const listeners = [
+    { protocol: 'HBONE', port: 15008 },
+    { protocol: 'istio.io/PROXY', port: 15088, allowedRoutes: { namespaces: { from: 'All' } } },
+  ]
+  const rows = [
+    ['', false],
+    ['NONE', false],
+    ['NONE/15088', true],
+    ['PROXY', true],
+    ['PROXY/', true],
+    ['PROXY/x', true],
+    ['PROXY/15088', true],
+    ['PROXY/15008', false],
+    ['PROXY/15088/1', false],
+    ['HBONE/15088', false],
+  ] as const
+  for (const [binding, allowed] of rows) {
+    t.equal(allowsAttachment({ spec: { listeners } }, 'shop', undefined, bound(binding)), allowed, `binding ${binding}`)
+  }
+  t.end()
+})
+
+t.test('passesForWaypoint', t => {
+  const of = (managed: string) => passesForWaypoint(new Map([['gateway.istio.io/managed', managed]]))
+  t.equal(of('istio.io-mesh-controller'), 'istio.io-mesh-controller')
+  t.equal(of('istio.io-eastwest-controller'), 'istio.io-eastwest-controller')
+  t.equal(of('istio.io-gateway-controller'), undefined)
+  t.equal(passesForWaypoint(new Map()), undefined)
+  t.end()
+})
+
+t.test('isAutoPassthrough and registersNetwork', t => {
+  const network = new Map([['topology.istio.io/network', 'n2']])
+  const port = new Map([...network, ['networking.istio.io/gatewayPort', '444']])
+  const option = { 'gateway.istio.io/listener-protocol': 'auto-passthrough' }
+  const rows = [
+    [new Map(), { port: 15443, tls: { options: option } }, true],
+    [new Map(), { port: 15443, tls: { mode: 'Passthrough' } }, false],
+    [network, { port: 15443, tls: {} }, true],
+    [network, { port: 443, tls: {} }, false],
+    [network, { port: 15443 }, false],
+    [port, { port: 444, tls: {} }, true],
+    [port, { port: 15443, tls: {} }, false],
+  ] as const
+  for (const [labels, listener, answer] of rows) {
+    t.equal(isAutoPassthrough(labels, listener), answer, JSON.stringify([[...labels], listener]))
+  }
+  const gateway = (type: unknown, listener: unknown): unknown => ({
+    spec: { addresses: [{ type, value: '203.0.113.7' }], listeners: [listener] },
+  })
+  const mesh = { protocol: 'HBONE', port: 15008 }
+  t.ok(registersNetwork(gateway('IPAddress', mesh), network))
+  t.ok(registersNetwork(gateway('Hostname', { port: 15443, tls: {} }), network))
+  t.notOk(registersNetwork(gateway(undefined, mesh), network), 'an address without a type is passed over')
+  t.notOk(registersNetwork(gateway('NamedAddress', mesh), network))
+  t.notOk(registersNetwork(gateway('IPAddress', { protocol: 'HTTP', port: 80 }), network))
+  t.notOk(registersNetwork(gateway('IPAddress', mesh), new Map([['topology.istio.io/network', '']])))
+  t.notOk(registersNetwork(gateway('IPAddress', mesh), new Map()))
   t.end()
 })
 

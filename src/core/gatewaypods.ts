@@ -8,6 +8,9 @@ import type { Kind } from './kind.ts'
 /** Kinds whose pods may be those of a gateway. */
 export const gatewayWorkloads: readonly Kind[] = ['Deployment.apps', 'DaemonSet.apps', 'StatefulSet.apps', 'Pod']
 
+/** The kind whose `selector` names the pods that it configures: Istio's, not the Gateway API's. */
+export const istioGatewayKind: Kind = 'Gateway.networking.istio.io'
+
 /**
  * Labels that Istio gives to proxies, and controllers to pods, whatever they are, so that a selector of them tells no gateway
  * from another: who asks for one adds nothing that a template could show.
@@ -89,4 +92,23 @@ function injectedLabels(kind: Kind, object: Fields): Labels {
   const labels = labelsOf(podTemplateOf(kind, object)?.template)
   const name = labels.get('app.kubernetes.io/name') || labels.get('app') || text(dig(object, 'metadata', 'name')) || ''
   return labels.get(canonicalName) ? labels : new Map([...labels, [canonicalName, name]])
+}
+
+/**
+ * Returns the labels by which a pod is taken for one of the egress gateway, or undefined: those that the policy names,
+ * those by which its Service finds endpoints, those by which its Istio Gateways find proxies. A selector without labels
+ * is passed over, since it tells no pod from another.
+ */
+export function takenByLabels(
+  gateway: EgressGateway,
+  labels: ReadonlyMap<string, string>,
+  inventory: Inventory,
+): ReadonlyMap<string, string> | undefined {
+  const { namespace, service, gateways, podLabels } = gateway
+  const selectors = [
+    podLabels,
+    stringMap(dig(inventory.find('Service', namespace, service), 'spec', 'selector')),
+    ...gateways.map(name => stringMap(dig(inventory.find(istioGatewayKind, namespace, name), 'spec', 'selector'))),
+  ]
+  return selectors.find(selector => selector.size > 0 && mapSelects(selector, labels))
 }

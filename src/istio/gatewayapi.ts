@@ -1,4 +1,5 @@
 import { dig, field, isFields, list, text } from './json.ts'
+import type { Labels } from './selector.ts'
 
 /** A Gateway of the Gateway API, which is not Istio's kind of that name. */
 export const gatewayApiKind = 'Gateway.gateway.networking.k8s.io'
@@ -66,7 +67,7 @@ export function parentsOf(route: unknown, namespace: string): readonly Parent[] 
 export interface Target {
   readonly path: Place
   readonly ref: Reference
-  readonly use: 'backend' | 'mirror'
+  readonly use: 'backend' | 'mirror' | 'authorizer'
   /** Index of the rule it stands in. */
   readonly rule: number
 }
@@ -98,7 +99,8 @@ function* filters(of: unknown, at: Place, rule: number): Generator<Filter> {
 
 /**
  * Yields the backends and mirrors of a route that get a share of its requests: a backend of weight 0 gets none, one
- * without a weight has 1; a mirror without a share gets all, and `fraction` counts before `percent`.
+ * without a weight has 1; a mirror without a share gets all, and `fraction` counts before `percent`. Whom a filter asks for
+ * leave is told of each request too; Istio does not know that filter yet, which others of the Gateway API have.
  *
  * Istio: pilot/pkg/config/kube/gateway/conversion.go (buildHTTPDestination, createMirrorFilter).
  */
@@ -111,6 +113,11 @@ export function* targetsOf(route: unknown, namespace: string): Generator<Target>
     }
   }
   for (const { path, filter, rule } of filtersOf(route)) {
+    const authorizer = field(filter, 'externalAuth')
+    if (isFields(authorizer)) {
+      const at = [...path, 'externalAuth', 'backendRef']
+      yield { path: at, ref: read(field(authorizer, 'backendRef')), use: 'authorizer', rule }
+    }
     const mirror = field(filter, 'requestMirror')
     if (!isFields(mirror) || isNothing(mirror)) continue
     const backend = field(mirror, 'backendRef')
@@ -164,4 +171,43 @@ export function hostnameAddresses(gateway: unknown): readonly { readonly path: P
     if (type !== 'Hostname' || value === undefined || value === '') return []
     return [{ path: ['spec', 'addresses', i, 'value'], value }]
   })
+}
+
+/** Option of a listener's TLS that says how it passes traffic on, and the label with the network that a Gateway leads into. */
+export const listenerProtocolOption = 'gateway.istio.io/listener-protocol'
+export const networkLabel = 'topology.istio.io/network'
+
+/**
+ * Returns whether a listener passes traffic on by its SNI alone, without any route: by its option, or where its Gateway (or
+ * ListenerSet) is labelled with a network, by port 15443 or the one of the label `networking.istio.io/gatewayPort`.
+ *
+ *     tls                                      labels                  port     answer
+ *     (absent)                                 (any)                   (any)    false
+ *     {options: {…/listener-protocol: auto-passthrough}} (any)         (any)    true
+ *     {mode: Passthrough}                      {…/network: n2}         15443    true
+ *     {mode: Passthrough}                      (none)                  15443    false
+ *
+ * Istio: pilot/pkg/serviceregistry/kube/conversion.go (IsAutoPassthrough, IsAutoPassthroughSet).
+ */
+export function isAutoPassthrough(labels: Labels, listener: unknown): boolean {
+  const tls = field(listener, 'tls')
+  if (!isFields(tls)) return false
+  if (dig(tls, 'options', listenerProtocolOption) === 'auto-passthrough') return true
+  if (!labels.has(networkLabel)) return false
+  return String(field(listener, 'port')) === (labels.get('networking.istio.io/gatewayPort') ?? '15443')
+}
+
+/**
+ * Returns whether a Gateway, of whatever class, registers its addresses as the way into the network that its label names:
+ * where it has addresses with a type, and a listener for HBONE or one that passes traffic on by its SNI.
+ *
+ * Istio: pilot/pkg/serviceregistry/kube/controller/network.go (handleGatewayResource), which does not ask for the class.
+ */
+export function registersNetwork(gateway: unknown, labels: Labels): boolean {
+  if (!labels.get(networkLabel)) return false
+  const types = list(dig(gateway, 'spec', 'addresses')).map(address => field(address, 'type'))
+  if (!types.some(type => type === 'IPAddress' || type === 'Hostname')) return false
+  return list(dig(gateway, 'spec', 'listeners')).some(
+    listener => field(listener, 'protocol') === 'HBONE' || isAutoPassthrough(labels, listener),
+  )
 }

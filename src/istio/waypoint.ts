@@ -66,18 +66,32 @@ export function takesServices(trafficType: string): boolean {
   return trafficType === 'service' || trafficType === 'all'
 }
 
+/** Annotation of a waypoint, or of its GatewayClass, with the protocol and port at which it takes what comes in. */
+export const inboundBindingAnnotation = 'ambient.istio.io/waypoint-inbound-binding'
+
 /**
- * Returns whether things of a namespace may choose a waypoint, by its listener for HBONE on port 15008; without such a
- * listener only its own namespace may. Undefined where labels decide that are not known. A binding by annotation
- * (`ambient.istio.io/waypoint-inbound-binding`), which makes another listener count, is not modelled.
+ * Returns whether things of a namespace may choose a waypoint, by the listener that its binding names, else by its listener
+ * for HBONE on port 15008; without such a listener only its own namespace may. Undefined where labels decide that are not
+ * known.
  *
- * Istio: pilot/pkg/serviceregistry/ambient/waypoints.go (makeAllowedRoutes, AllowsAttachmentFromNamespaceOrLookup).
+ *     binding        listener that counts, where there is one
+ *     (absent)       for HBONE on port 15008
+ *     PROXY/15088    on port 15088
+ *     PROXY          for istio.io/PROXY
+ *     NONE, odd      for HBONE on port 15008
+ *
+ * Istio: pilot/pkg/serviceregistry/ambient/waypoints.go (makeInboundBinding, findBoundListener, makeAllowedRoutes,
+ * AllowsAttachmentFromNamespaceOrLookup).
  */
-export function allowsAttachment(gateway: unknown, namespace: string, labels: Labels | undefined): boolean | undefined {
+export function allowsAttachment(
+  gateway: unknown,
+  namespace: string,
+  labels: Labels | undefined,
+  gatewayClass?: unknown,
+): boolean | undefined {
   const isSame = dig(gateway, 'metadata', 'namespace') === namespace
-  const listener = list(dig(gateway, 'spec', 'listeners')).find(
-    given => field(given, 'protocol') === 'HBONE' && field(given, 'port') === 15008,
-  )
+  const listeners = list(dig(gateway, 'spec', 'listeners'))
+  const listener = boundListener(listeners, gateway, gatewayClass) ?? listeners.find(isMeshListener)
   const namespaces = dig(listener, 'allowedRoutes', 'namespaces')
   const from = field(namespaces, 'from')
   if (from === 'All') return true
@@ -86,3 +100,32 @@ export function allowsAttachment(gateway: unknown, namespace: string, labels: La
   const selector = parseSelector(field(namespaces, 'selector'))
   return selector.ok && matchesLabels(selector.value, labels)
 }
+
+function isMeshListener(listener: unknown): boolean {
+  return field(listener, 'protocol') === 'HBONE' && field(listener, 'port') === 15008
+}
+
+function boundListener(listeners: readonly unknown[], gateway: unknown, gatewayClass: unknown): unknown {
+  const of = (object: unknown): string | undefined =>
+    text(dig(object, 'metadata', 'annotations', inboundBindingAnnotation))
+  const binding = /^(NONE|PROXY)(?:\/([^/]*))?$/.exec(of(gateway) ?? of(gatewayClass) ?? '')
+  if (binding === null) return undefined
+  const port = /^[0-9]{1,9}$/.test(binding[2] ?? '') ? Number(binding[2]) : 0
+  if (port !== 0) return listeners.find(listener => field(listener, 'port') === port)
+  return binding[1] === 'PROXY'
+    ? listeners.find(listener => field(listener, 'protocol') === 'istio.io/PROXY')
+    : undefined
+}
+
+/**
+ * Returns the labels by which a Service or ServiceEntry passes for the own one of a waypoint, or of a gateway between
+ * clusters, and so has no waypoint, whatever it chooses; undefined where there are none.
+ * Istio: pilot/pkg/serviceregistry/ambient/waypoints.go (fetchWaypointForService).
+ */
+export function passesForWaypoint(labels: Labels): string | undefined {
+  const managed = labels.get(managedLabel)
+  return managed === 'istio.io-mesh-controller' || managed === 'istio.io-eastwest-controller' ? managed : undefined
+}
+
+/** Label that says which controller made something. */
+export const managedLabel = 'gateway.istio.io/managed'

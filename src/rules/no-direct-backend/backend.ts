@@ -49,7 +49,10 @@ export function judgeBackends(route: Route): ReadonlySet<number> {
 function reportForeign(target: Target, { text: value }: Host, { subject, tools }: Route): void {
   const place = { path: [...target.path, 'name'], value }
   const slots = { whose: whoseOf(subject) }
-  if (target.use === 'mirror') return tools.report('direct-mirror', { ...place, slots })
+  if (target.use !== 'backend') {
+    const what = target.use === 'mirror' ? 'copies of requests' : 'what requests hold'
+    return tools.report('direct-mirror', { ...place, slots: { ...slots, what } })
+  }
   tools.report('direct-backend', { ...place, slots: { ...slots, remedy: remedyFor(value, subject, tools) } })
 }
 

@@ -23,12 +23,29 @@ export function judgeFilters(route: Route, leaving: ReadonlySet<number>): void {
 }
 
 function judgeRedirect(filter: unknown, path: Path, { subject, attached, tools }: Route): void {
-  const given = text(dig(filter, 'requestRedirect', 'hostname'))
+  const redirect = field(filter, 'requestRedirect')
+  const given = text(field(redirect, 'hostname'))
   const value = given === undefined ? undefined : foreignHost(given, subject, tools)
-  if (value === undefined) return
-  const place = { path: [...path, 'requestRedirect', 'hostname'], value, slots: { whose: whoseOf(subject) } }
-  if (attached.mesh) tools.report('mesh-redirect', place)
-  else if (!isOwnDomain(value, subject)) tools.report('ingress-redirect', place)
+  const message = attached.mesh ? 'mesh-redirect' : 'ingress-redirect'
+  const whose = whoseOf(subject)
+  if (value !== undefined && (attached.mesh || !isOwnDomain(value, subject))) {
+    const remedy = 'remove the host of the redirect, or have it approved (ApprovedHosts)'
+    tools.report(message, { path: [...path, 'requestRedirect', 'hostname'], value, slots: { whose, remedy } })
+  }
+  for (const key of ['replaceFullPath', 'replacePrefixMatch'] as const) {
+    const spliced = text(dig(redirect, 'path', key))
+    if (spliced === undefined || !isSpliced(spliced)) continue
+    const place = { path: [...path, 'requestRedirect', 'path', key], value: spliced }
+    tools.report(message, { ...place, slots: { whose, remedy: 'write the path with a slash before it' } })
+  }
+}
+
+/**
+ * Envoy writes scheme, host and path one after the other, so that a path without a slash becomes part of the host. Istio:
+ * pilot/pkg/config/kube/gateway/conversion.go (createRedirectFilter), networking/core/route/route.go (ApplyRedirect).
+ */
+function isSpliced(path: string): boolean {
+  return /^[^/?#]/.test(path)
 }
 
 /** From `example.com` to `www.example.com` is no way out: whoever asked was asking the same people. */

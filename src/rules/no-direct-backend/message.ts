@@ -37,8 +37,8 @@ export const messages: Readonly<Record<Message, Text>> = {
   'direct-mirror': {
     severity: 'critical',
     enforcementAction: 'deny',
-    why: 'copies of requests would be sent to "{value}", a host that is not approved{whose}',
-    fix: 'mirror to a Service of the mesh, or have the host approved (ApprovedHosts)',
+    why: '{what} would be sent to "{value}", a host that is not approved{whose}',
+    fix: 'name a Service of the mesh, or have the host approved (ApprovedHosts)',
     threats: ['gwapi/mirror'],
   },
   'unknown-backend': {
@@ -87,14 +87,14 @@ export const messages: Readonly<Record<Message, Text>> = {
     severity: 'low',
     enforcementAction: 'deny',
     why: 'clients in the mesh are sent on to "{value}", which is not approved{whose}',
-    fix: 'remove the host of the redirect, or have it approved (ApprovedHosts)',
+    fix: '{remedy}',
     threats: ['gwapi/redirect'],
   },
   'ingress-redirect': {
     severity: 'low',
     enforcementAction: 'warn',
     why: 'clients are sent on to "{value}", which is neither a host of this route’s own domain nor approved{whose}',
-    fix: 'remove the host of the redirect, or have it approved (ApprovedHosts)',
+    fix: '{remedy}',
     threats: ['gwapi/redirect'],
   },
   'rewritten-host': {

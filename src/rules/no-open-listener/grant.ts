@@ -17,9 +17,9 @@ const credentials: ReadonlySet<unknown> = new Set(['Secret', 'ConfigMap', 'Clust
 export function judgeGrant(subject: Subject, tools: Judge): void {
   const { namespace } = subject.ref
   const spec = field(subject.object, 'spec')
-  const lent = list(field(spec, 'to')).filter(to => !credentials.has(field(to, 'kind')))
-  if (lent.length === 0) return
   const isEgress = gatewayNamespaces(tools.facts).includes(namespace)
+  const lent = list(field(spec, 'to')).filter(to => !isCredential(to, isEgress))
+  if (lent.length === 0) return
   const outside = isEgress ? undefined : outsideOf(lent, namespace, tools)
   if (!isEgress && outside === undefined) return
   for (const [i, from] of list(field(spec, 'from')).entries()) {
@@ -29,6 +29,11 @@ export function judgeGrant(subject: Subject, tools: Judge): void {
     if (outside === undefined) tools.report('egress-grant', { path, value })
     else tools.report('grant', { path, value, slots: { what: outside } })
   }
+}
+
+/** A certificate by its name is lent on purpose; all that an egress gateway has are not. */
+function isCredential(to: unknown, isEgress: boolean): boolean {
+  return credentials.has(field(to, 'kind')) && !(isEgress && field(to, 'name') === undefined)
 }
 
 /** Services that are other names for hosts, by the list of a namespace's Services, the same while nothing changes. */

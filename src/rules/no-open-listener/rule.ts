@@ -1,3 +1,5 @@
+import { liveApprovals } from '../../core/clients.ts'
+import type { NamedGateways } from '../../core/facts.ts'
 import {
   classServes,
   egressGatewayOf,
@@ -7,8 +9,17 @@ import {
 } from '../../core/gatewayapi.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { requireLists } from '../../core/shape.ts'
-import { gatewayApiKind, listenerSetKinds } from '../../istio/gatewayapi.ts'
+import {
+  gatewayApiKind,
+  isAutoPassthrough,
+  listenerProtocolOption,
+  listenerSetKinds,
+  networkLabel,
+} from '../../istio/gatewayapi.ts'
+import { isPublicSuffix } from '../../istio/host.ts'
 import { dig, field, list, text } from '../../istio/json.ts'
+import { inboundBindingAnnotation } from '../../istio/waypoint.ts'
+import { labelsOf } from '../../istio/workload.ts'
 import { judgeGrant } from './grant.ts'
 import { judgePolicy } from './policy.ts'
 
@@ -17,6 +28,7 @@ export type Message =
   | 'open-routes'
   | 'open-listeners'
   | 'any-host'
+  | 'auto-passthrough'
   | 'foreign-listeners'
   | 'egress-grant'
   | 'grant'
@@ -45,7 +57,7 @@ export default defineRule<Message, Record<never, never>>({
   ].join(' '),
   judges: [gatewayApiKind, ...listenerSetKinds, grantKind, ...policyKinds, gatewayClassKind],
   reads: [gatewayApiKind, gatewayClassKind, 'Service', 'ServiceEntry.networking.istio.io'],
-  facts: ['egressGateways', 'ingressGateways', 'mesh'],
+  facts: ['approvedHosts', 'eastWestGateways', 'egressGateways', 'ingressGateways', 'mesh'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
   classes: ['governed', 'platform', 'notGoverned'],
@@ -69,9 +81,16 @@ export default defineRule<Message, Record<never, never>>({
     'any-host': {
       severity: 'medium',
       enforcementAction: 'warn',
-      why: 'a listener without a hostname takes traffic for every host, and only its routes say which may leave',
+      why: 'a listener {state} takes traffic for hosts that nobody approved, and only its routes say which may leave',
       fix: 'give each approved host a listener with its hostname',
       threats: ['gwapi/gateway-egress'],
+    },
+    'auto-passthrough': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: 'whoever reaches this listener reaches every service of the mesh by its SNI, without any route',
+      fix: 'remove {field}, or have the Gateway named in spec.eastWestGateways of the policy',
+      threats: ['gwapi/gateway-egress', 'gwapi/listenerset', 'gw/auto-passthrough'],
     },
     'foreign-listeners': {
       severity: 'high',
@@ -83,8 +102,8 @@ export default defineRule<Message, Record<never, never>>({
     'egress-grant': {
       severity: 'medium',
       enforcementAction: 'deny',
-      why: 'routes of namespace "{value}" could lead to what is beside the egress gateway',
-      fix: 'remove the grant: routes of the egress gateway belong in its own namespace',
+      why: 'namespace "{value}" could lead its routes to what is beside the egress gateway, or use its credentials',
+      fix: 'remove the grant: what the egress gateway needs belongs in its own namespace',
       threats: ['gwapi/reference-grant'],
     },
     grant: {
@@ -122,24 +141,40 @@ export default defineRule<Message, Record<never, never>>({
 
 function judgeGateway(subject: Subject, tools: Judge): void {
   const egress = egressGatewayOf(subject.ref, subject.object, tools.facts)
-  if (egress === undefined) return
-  const slots = { gateway: egress.name }
-  for (const [i, listener] of list(dig(subject.object, 'spec', 'listeners')).entries()) {
+  if (egress !== undefined) judgeListeners(subject, egress.name, tools)
+  judgePassthrough(subject, subject.ref, egress !== undefined, tools)
+  const path = ['spec', 'allowedListeners', 'namespaces', 'from']
+  const from = text(dig(subject.object, ...path))
+  if (egress !== undefined && isOpen(from)) {
+    tools.report('open-listeners', { path, value: from, slots: { gateway: egress.name } })
+  }
+}
+
+/** Judges the listeners that an egress gateway has, of its Gateway or of a set that belongs to it. */
+function judgeListeners({ object }: Subject, gateway: string, tools: Judge): void {
+  const labels = labelsOf(object)
+  for (const [i, listener] of list(dig(object, 'spec', 'listeners')).entries()) {
     const at = ['spec', 'listeners', i]
     const protocol = text(field(listener, 'protocol'))
     // Of a waypoint it says who may choose it, not who may route for it: routes of the mesh have other parents.
-    if (protocol === 'HBONE') continue
+    if (protocol === 'HBONE' || isAutoPassthrough(labels, listener)) continue
     const path = [...at, 'allowedRoutes', 'namespaces', 'from']
     const from = text(dig(listener, 'allowedRoutes', 'namespaces', 'from'))
-    if (isOpen(from)) tools.report('open-routes', { path, value: from, slots })
+    if (isOpen(from)) tools.report('open-routes', { path, value: from, slots: { gateway } })
     // Of TCP and UDP there is no host to tell.
     if (!namesHosts(protocol)) continue
     const hostname = text(field(listener, 'hostname')) ?? ''
-    if (hostname === '' || hostname === '*') tools.report('any-host', { path: [...at, 'hostname'], value: hostname })
+    const state = hostname === '' ? 'without a hostname' : `for "${hostname}"`
+    if (isEveryones(hostname, tools)) {
+      tools.report('any-host', { path: [...at, 'hostname'], value: hostname, slots: { state } })
+    }
   }
-  const listeners = ['spec', 'allowedListeners', 'namespaces', 'from']
-  const from = text(dig(subject.object, ...listeners))
-  if (isOpen(from)) tools.report('open-listeners', { path: listeners, value: from, slots })
+}
+
+/** Whether a hostname holds names of many owners, and nobody approved that. */
+function isEveryones(hostname: string, { facts, now }: Judge): boolean {
+  if (hostname === '') return true
+  return hostname.startsWith('*') && isPublicSuffix(hostname) && liveApprovals(hostname, facts, now).length === 0
 }
 
 const isOpen = (from: string | undefined): from is string => from === 'All' || from === 'Selector'
@@ -147,30 +182,60 @@ const isOpen = (from: string | undefined): from is string => from === 'All' || f
 const namesHosts = (protocol: string | undefined): boolean =>
   protocol === 'HTTP' || protocol === 'HTTPS' || protocol === 'TLS'
 
+/**
+ * Judges listeners that need no route. Gateways between clusters are the platform's; where the policy names none, one of
+ * its own may be such.
+ */
+function judgePassthrough(subject: Subject, gateway: Place, isEgress: boolean, tools: Judge): void {
+  const labels = labelsOf(subject.object)
+  const { eastWestGateways } = tools.facts
+  for (const [i, listener] of list(dig(subject.object, 'spec', 'listeners')).entries()) {
+    if (!isAutoPassthrough(labels, listener)) continue
+    const isSaid = dig(listener, 'tls', 'options', listenerProtocolOption) === 'auto-passthrough'
+    const at = ['spec', 'listeners', i, 'tls']
+    const path = isSaid ? [...at, 'options', listenerProtocolOption] : at
+    if (eastWestGateways?.some(named => isAmong(named, gateway)) === true) return
+    if (eastWestGateways === undefined && subject.namespaceClass === 'platform' && !isEgress) {
+      tools.notJudged(path, 'whether this is a gateway between clusters', 'give spec.eastWestGateways in the policy')
+      continue
+    }
+    const value = isSaid ? 'auto-passthrough' : `port ${String(field(listener, 'port'))}`
+    const slots = { field: isSaid ? listenerProtocolOption : `the label ${networkLabel}` }
+    tools.report('auto-passthrough', { path, value, slots })
+  }
+}
+
+interface Place {
+  readonly namespace: string
+  readonly name: string
+}
+
+function isAmong({ namespace, gateways }: NamedGateways, gateway: Place): boolean {
+  return namespace === gateway.namespace && (gateways.includes('*') || gateways.includes(gateway.name))
+}
+
 function judgeListenerSet(subject: Subject, tools: Judge): void {
   const { facts, inventory } = tools
   const own = subject.ref.namespace
   const parent = parentOfListenerSet(subject.object, own)
-  if (parent.kind !== gatewayApiKind || isEgressPlace(subject, facts)) return
+  if (parent.kind !== gatewayApiKind) return
   const gateway = inventory.find(gatewayApiKind, parent.namespace, parent.name)
-  const isEgress = egressGatewayOf(parent, gateway, facts) !== undefined
-  if (!isEgress && (parent.namespace === own || mayBind(parent.namespace, parent.name, own, tools))) return
+  const egress = egressGatewayOf(parent, gateway, facts)
+  judgePassthrough(subject, parent, egress !== undefined, tools)
+  if (isEgressPlace(subject, facts)) {
+    if (egress !== undefined) judgeListeners(subject, egress.name, tools)
+    return
+  }
+  if (egress === undefined && (parent.namespace === own || mayBind(parent, own, tools))) return
   const value = `${parent.namespace}/${parent.name}`
   tools.report('foreign-listeners', { path: ['spec', 'parentRef', 'name'], value })
 }
 
 /** Where the policy does not say which Gateways are for others, each says itself whose listeners it takes. */
-function mayBind(namespace: string, name: string, own: string, { facts }: Judge): boolean {
+function mayBind(gateway: Place, own: string, { facts }: Judge): boolean {
   if (facts.ingressGateways === undefined) return true
-  return facts.ingressGateways.some(
-    entry =>
-      entry.namespace === namespace &&
-      (entry.gateways.includes('*') || entry.gateways.includes(name)) &&
-      entry.serves(own),
-  )
+  return facts.ingressGateways.some(named => isAmong(named, gateway) && named.serves(own))
 }
-
-const bindingAnnotation = 'ambient.istio.io/waypoint-inbound-binding'
 
 /** Istio: pilot/pkg/serviceregistry/ambient/waypoints.go (makeInboundBinding); it reads no parameters of a class. */
 function judgeGatewayClass(subject: Subject, tools: Judge): void {
@@ -181,7 +246,7 @@ function judgeGatewayClass(subject: Subject, tools: Judge): void {
     const path = ['spec', 'parametersRef', 'name']
     tools.report('class-wide', { path, value: String(parameters), slots: { what: `what "${parameters}" says` } })
   }
-  const path = ['metadata', 'annotations', bindingAnnotation]
+  const path = ['metadata', 'annotations', inboundBindingAnnotation]
   const binding = text(dig(subject.object, ...path))
   if (binding === undefined) return
   tools.report('class-wide', { path, value: binding, slots: { what: `how traffic reaches a waypoint, "${binding}",` } })

@@ -1,4 +1,5 @@
 import { gatewayOfHost } from '../../core/gateway.ts'
+import { egressGatewayOf } from '../../core/gatewayapi.ts'
 import { namespaceLabels } from '../../core/inventory.ts'
 import type { Subject } from '../../core/rule.ts'
 import { hostnameAddresses } from '../../istio/gatewayapi.ts'
@@ -11,12 +12,15 @@ import type { Judge } from './rule.ts'
  */
 export function judgeAddresses(subject: Subject, tools: Judge): void {
   const { clusterDomain } = tools.facts.mesh
+  // Its own Gateways may stand in a namespace that the policy does not count to the platform.
+  const egress = egressGatewayOf(subject.ref, undefined, tools.facts)
   for (const { path, value } of hostnameAddresses(subject.object)) {
     const host = resolveHost(value.toLowerCase().replace(/\.$/, ''), subject.ref.namespace, clusterDomain)
     const owner = ownerOf(host, clusterDomain)
     if (owner === undefined) continue
     const isOthers = owner !== subject.ref.namespace && isPlatform(owner, tools)
-    if (isOthers || gatewayOfHost(host, tools.facts) !== undefined) {
+    const gateway = gatewayOfHost(host, tools.facts)
+    if (isOthers || (gateway !== undefined && gateway !== egress)) {
       tools.report('gateway-address', { path, value, slots: { owner } })
     }
   }

@@ -1,16 +1,16 @@
+import type { ClassServes } from '../../core/gatewayapi.ts'
+import { takenByLabels } from '../../core/gatewaypods.ts'
+import { namespaceLabels } from '../../core/inventory.ts'
 import type { Subject } from '../../core/rule.ts'
-import { nameOverrideAnnotation } from '../../istio/gatewayapi.ts'
+import { nameOverrideAnnotation, networkLabel } from '../../istio/gatewayapi.ts'
 import { matchesImage } from '../../istio/image.ts'
 import { dig, isFields, stringMap, text } from '../../istio/json.ts'
-import { mapSelects } from '../../istio/selector.ts'
 import type { Judge } from './rule.ts'
 
 const place = ['spec', 'infrastructure'] as const
 
 /** Types of Services that a gateway is reached by. */
 const serviceTypes: ReadonlySet<string> = new Set(['ClusterIP', 'NodePort', 'LoadBalancer'])
-
-const networkLabel = 'topology.istio.io/network'
 
 /**
  * Judges what a Gateway chooses for what istiod makes of it: labels and annotations of `spec.infrastructure`, where that
@@ -19,7 +19,7 @@ const networkLabel = 'topology.istio.io/network'
  * Istio: pilot/pkg/config/kube/gatewaycommon/deploymentcontroller.go (configureIstioGateway,
  * extractInfrastructureMetadata); files/kube-gateway.yaml (proxyImage counts where it holds a slash).
  */
-export function judgeInfrastructure(subject: Subject, tools: Judge): void {
+export function judgeInfrastructure(subject: Subject, serves: ClassServes, tools: Judge): void {
   const parameters = dig(subject.object, ...place, 'parametersRef')
   if (isFields(parameters)) {
     tools.report('gateway-parameters', {
@@ -27,26 +27,32 @@ export function judgeInfrastructure(subject: Subject, tools: Judge): void {
       value: text(dig(parameters, 'name')) ?? '',
     })
   }
-  judgeLabels(subject, tools)
+  judgeLabels(subject, serves, tools)
   judgeImage(subject, tools)
   judgeOverrides(subject, tools)
 }
 
-function judgeLabels(subject: Subject, tools: Judge): void {
+function judgeLabels(subject: Subject, serves: ClassServes, tools: Judge): void {
   const given = dig(subject.object, ...place, 'labels')
   const path = isFields(given) ? [...place, 'labels'] : ['metadata', 'labels']
   const labels = stringMap(dig(subject.object, ...path))
   const network = labels.get(networkLabel)
-  if (network) {
+  if (serves === 'gateway' && network && network !== networkOfMesh(tools)) {
     const slots = { what: `those of another network` }
     tools.report('gateway-labels', { path: [...path, networkLabel], value: `${networkLabel}=${network}`, slots })
   }
-  const egress = tools.facts.egressGateways?.find(
-    ({ podLabels }) => podLabels.size > 0 && mapSelects(podLabels, labels),
-  )
-  if (egress === undefined) return
-  const value = [...egress.podLabels].map(([key, label]) => `${key}=${label}`).join(',')
-  tools.report('gateway-labels', { path, value, slots: { what: `those of egress gateway "${egress.name}"` } })
+  for (const egress of tools.facts.egressGateways ?? []) {
+    const taken = takenByLabels(egress, labels, tools.inventory)
+    if (taken === undefined) continue
+    const value = [...taken].map(([key, label]) => `${key}=${label}`).join(',')
+    tools.report('gateway-labels', { path, value, slots: { what: `those of egress gateway "${egress.name}"` } })
+    return
+  }
+}
+
+/** The network of the mesh itself, by which also what is ordinary may be labelled. */
+function networkOfMesh({ facts, inventory }: Judge): string | undefined {
+  return namespaceLabels(inventory, facts.mesh.rootNamespace)?.get(networkLabel)
 }
 
 const imageAnnotation = 'sidecar.istio.io/proxyImage'

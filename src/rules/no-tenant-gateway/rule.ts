@@ -1,8 +1,10 @@
 import { type ClassServes, gatewayServes } from '../../core/gatewayapi.ts'
+import { istioGatewayKind } from '../../core/gatewaypods.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { requireLists, requireMap } from '../../core/shape.ts'
-import { gatewayApiKind } from '../../istio/gatewayapi.ts'
+import { gatewayApiKind, networkLabel, registersNetwork } from '../../istio/gatewayapi.ts'
 import { dig, list, text } from '../../istio/json.ts'
+import { labelsOf } from '../../istio/workload.ts'
 import { judgeAddresses } from './address.ts'
 import { judgeInfrastructure } from './infrastructure.ts'
 
@@ -29,7 +31,8 @@ export default defineRule<Message, Record<never, never>>({
   risk: [
     'For each Gateway of one of its classes istiod runs a proxy that no other proxy captures: unless a NetworkPolicy holds it,',
     'it reaches what its routes name. The Gateway chooses the image, labels and identity of that proxy, and an address of',
-    'type Hostname takes the proxies of an existing Service instead. Gateways of other controllers’ classes are not judged.',
+    'type Hostname takes the proxies of an existing Service instead. Gateways of other controllers’ classes are not judged,',
+    'save that addresses of a Gateway of any class become the way into the network that its label names.',
     'What teams do by the books passes: Gateways for what comes in, where `spec.ingressGateways` of the policy does not say',
     'which there may be, and waypoints for one’s own namespace. The baseline only counts those.',
   ].join(' '),
@@ -38,11 +41,11 @@ export default defineRule<Message, Record<never, never>>({
     'waypoint under `spec.waypoints`.',
   ].join(' '),
   judges: [gatewayApiKind],
-  reads: ['GatewayClass.gateway.networking.k8s.io', 'Namespace'],
+  reads: ['GatewayClass.gateway.networking.k8s.io', istioGatewayKind, 'Namespace', 'Service'],
   facts: ['eastWestGateways', 'egressGateways', 'ingressGateways', 'mesh', 'waypoints'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
-  classes: ['governed', 'notGoverned'],
+  classes: ['governed', 'platform', 'notGoverned'],
   outsideLaw: false,
   params: {},
   messages: {
@@ -77,7 +80,7 @@ export default defineRule<Message, Record<never, never>>({
     'network-gateway': {
       severity: 'high',
       enforcementAction: 'deny',
-      why: 'a Gateway of class "{value}" becomes a way into or out of another network, for the whole mesh',
+      why: 'a Gateway {what} becomes a way into or out of another network, for the whole mesh',
       fix: 'remove the Gateway, or have it listed under spec.eastWestGateways of the policy',
       threats: ['gwapi/gateway-new'],
     },
@@ -129,12 +132,13 @@ export default defineRule<Message, Record<never, never>>({
     if (subject.subresource !== '' || !requireLists(subject, tools, ['addresses', 'listeners'])) return
     for (const map of ['labels', 'annotations']) if (!requireMap(subject, tools, ['metadata', map])) return
     const serves = gatewayServes(subject.object, tools.inventory)
-    if (serves === 'other') return
+    judgeNetwork(serves, subject, tools)
+    if (serves === 'other' || subject.namespaceClass === 'platform') return
     if (serves === 'unknown') return judgeUnknown(subject, tools)
     judgeAddresses(subject, tools)
     if (subject.namespaceClass === 'notGoverned') return
     judgeClass(serves, subject, tools)
-    judgeInfrastructure(subject, tools)
+    judgeInfrastructure(subject, serves, tools)
   },
 })
 
@@ -145,18 +149,41 @@ function judgeUnknown(subject: Subject, tools: Judge): void {
   tools.notJudged(['spec', 'gatewayClassName'], unknown, 'give the GatewayClasses with --inventory')
 }
 
+/**
+ * Ways between networks are the whole mesh's matter: so outside the policy too, and those of the platform where it says
+ * which there are.
+ */
+function judgeNetwork(serves: ClassServes, subject: Subject, tools: Judge): void {
+  const { eastWestGateways } = tools.facts
+  if (isNamed(eastWestGateways, subject)) return
+  if (subject.namespaceClass === 'platform' && eastWestGateways === undefined) return
+  const labels = labelsOf(subject.object)
+  if (serves === 'remote' || serves === 'east-west') {
+    const path = ['spec', 'gatewayClassName']
+    const value = String(dig(subject.object, ...path))
+    tools.report('network-gateway', { path, value, slots: { what: `of class "${value}"` } })
+  } else if (registersNetwork(subject.object, labels)) {
+    const path = ['metadata', 'labels', networkLabel]
+    const slots = { what: 'with this label and addresses of its own' }
+    tools.report('network-gateway', { path, value: String(labels.get(networkLabel)), slots })
+  }
+}
+
+function isNamed(named: Judge['facts']['ingressGateways'], { ref }: Subject): boolean {
+  return (named ?? []).some(
+    ({ namespace, gateways }) => namespace === ref.namespace && ['*', ref.name].some(one => gateways.includes(one)),
+  )
+}
+
 function judgeClass(serves: ClassServes, subject: Subject, tools: Judge): void {
+  if (serves === 'remote' || serves === 'east-west') return
   const { namespace, name } = subject.ref
   const { facts } = tools
   const path = ['spec', 'gatewayClassName']
-  const value = String(dig(subject.object, ...path))
-  const place = { path, value, slots: { namespace } }
-  const isNamed = (list: typeof facts.ingressGateways): boolean =>
-    list?.some(entry => entry.namespace === namespace && ['*', name].some(one => entry.gateways.includes(one))) === true
-  if (serves === 'remote' || serves === 'east-west') {
-    if (!isNamed(facts.eastWestGateways)) tools.report('network-gateway', place)
-  } else if (serves === 'gateway') {
-    if (isNamed(facts.ingressGateways) || isNamed(facts.eastWestGateways) || isEgress(subject, tools)) return
+  const place = { path, value: String(dig(subject.object, ...path)), slots: { namespace } }
+  if (serves === 'gateway') {
+    if (isNamed(facts.ingressGateways, subject) || isNamed(facts.eastWestGateways, subject)) return
+    if (isEgress(subject, tools)) return
     tools.report(facts.ingressGateways === undefined ? 'own-gateway-unlisted' : 'own-gateway', place)
   } else if (facts.waypoints?.some(waypoint => waypoint.namespace === namespace && waypoint.name === name) !== true) {
     judgeWaypoint(subject, place, tools)

@@ -3,20 +3,22 @@ import { meshConfigMaps, readMeshConfigMap } from '../../core/mesh.ts'
 import { isInside } from '../../core/outside.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
-import { entryVisibility } from '../../istio/entryvisibility.ts'
+import { type EntryVisibility, entryVisibility } from '../../istio/entryvisibility.ts'
 import { dataplaneModeLabel } from '../../istio/injection.ts'
-import { field, list, text } from '../../istio/json.ts'
+import { dig, field, list, text } from '../../istio/json.ts'
 import type { Labels } from '../../istio/selector.ts'
 import {
   canaryLabel,
   canaryWeightAnnotation,
   chosenWaypoint,
+  managedLabel,
+  passesForWaypoint,
   useWaypointLabel,
   type WaypointRef,
 } from '../../istio/waypoint.ts'
 import { annotationsOf, labelsOf } from '../../istio/workload.ts'
 import { type Ambient, ambientNamespaces, isGoverned } from './ambient.ts'
-import { canaryPath, giveGateways, judgeCanary } from './place.ts'
+import { canaryPath, giveGateways, judgeCanary, nameAnother } from './place.ts'
 import type { Judge } from './rule.ts'
 import { findWaypoint, isListed, knownWaypoints } from './waypoint.ts'
 
@@ -28,20 +30,34 @@ export function judgeEntry(subject: Subject, tools: Judge): void {
   const ambient = ambientNamespaces(tools)
   const clients = clientsOf(subject, tools.facts, tools.inventory)
   if (!clients.all) judgeExport(clients, ambient, subject, tools)
-  if (!isForAmbient(clients, ambient, subject, tools)) return
+  if (!isForAmbient(clients, ambient, subject, tools)) return sayUnknown(subject, tools)
   const { namespace } = subject.ref
   const own = labelsOf(subject.object)
+  const posing = passesForWaypoint(own)
+  if (posing !== undefined) {
+    const place = { path: ['metadata', 'labels', managedLabel], value: posing }
+    tools.report('opted-out', { ...place, slots: { what: 'the entry', remedy: '' } })
+    return
+  }
   const isOwn = own.has(useWaypointLabel)
   const inherited: Labels = isOwn ? none : (subject.namespaceLabels ?? none)
   const chosen = chosenWaypoint(isOwn ? own : inherited, namespace)
   const path: Path = isOwn ? ['metadata', 'labels', useWaypointLabel] : ['metadata']
   if (chosen === undefined || (chosen === 'none' && !isOwn)) return judgeNone(subject, path, tools)
   if (chosen === 'none') {
-    tools.report('opted-out', { path, value: 'none', slots: { what: 'the entry' } })
+    tools.report('opted-out', { path, value: 'none', slots: { what: 'the entry', remedy: nameAnother } })
     return
   }
   if (judgeChosen(chosen, subject, path, tools)) judgeShape(subject, tools)
   judgeShare(own, inherited, subject, tools)
+}
+
+/** Who labels an entry has ambient mode in mind, which only Namespaces can tell. */
+function sayUnknown(subject: Subject, tools: Judge): void {
+  const path = ['metadata', 'labels', useWaypointLabel]
+  if (tools.inventory.knows('Namespace') || text(dig(subject.object, ...path)) === undefined) return
+  const unknown = 'whether workloads that see this entry are in ambient mode'
+  tools.notJudged(path, unknown, 'give the Namespaces with --inventory')
 }
 
 /** The canary comes from where the waypoint does; its labels and its weight each from the entry before the namespace. */
@@ -76,6 +92,11 @@ function judgeChosen(chosen: WaypointRef, subject: Subject, path: Path, tools: J
   const found = findWaypoint(chosen, namespace, tools)
   if (found.is === 'missing') tools.report('missing-waypoint', { path, value, slots: { known } })
   if (found.is === 'unfit') tools.report('unfit-waypoint', { path, value, slots: found })
+  if (found.is === 'fit' && chosen.namespace !== namespace && isBound(subject, tools)) {
+    const problem = 'is in another namespace, of which this entry may not be seen'
+    const remedy = 'serviceEntryVisibility of the mesh configuration'
+    tools.report('unfit-waypoint', { path, value, slots: { problem, remedy } })
+  }
   if (found.is === 'unknown' && listed !== true) {
     tools.notJudged(path, `whether there is a waypoint "${value}" for namespace "${namespace}"`, giveGateways)
   }
@@ -104,7 +125,8 @@ function judgeShape(subject: Subject, tools: Judge): void {
 
 /** Whether the entry is meant for workloads in ambient mode: those of its own namespace, or of others that may see it. */
 function isForAmbient(clients: Clients, ambient: readonly Ambient[], subject: Subject, tools: Judge): boolean {
-  if (subject.namespaceLabels?.get(dataplaneModeLabel) === 'ambient') return true
+  const isOfPolicy = subject.namespaceClass !== 'notGoverned'
+  if (isOfPolicy && subject.namespaceLabels?.get(dataplaneModeLabel) === 'ambient') return true
   if (clients.all) return ambient.some(one => isGoverned(one, tools))
   const seen = new Set(clients.governed)
   return ambient.some(({ name }) => seen.has(name))
@@ -118,14 +140,21 @@ function judgeExport(clients: Clients, ambient: readonly Ambient[], subject: Sub
 }
 
 /** Whether every mesh configuration keeps entries of the namespace inside it, which ambient mode does heed. */
-function isHidden(subject: Subject, { facts, inventory }: Judge): boolean {
-  const configs = meshConfigMaps(facts, inventory)
+function isHidden(subject: Subject, tools: Judge): boolean {
+  const visibilities = visibilitiesOf(subject, tools)
+  return visibilities.length > 0 && !visibilities.includes('PUBLIC')
+}
+
+/** Istio: pilot/pkg/serviceregistry/ambient/waypoints.go (fetchWaypointForService, ReportWaypointCrossNamespaceForbidden). */
+function isBound(subject: Subject, tools: Judge): boolean {
+  return visibilitiesOf(subject, tools).includes('NAMESPACE')
+}
+
+/** Returns how widely each mesh configuration lets entries of the namespace be seen; what cannot be read hides nothing. */
+function visibilitiesOf(subject: Subject, { facts, inventory }: Judge): readonly EntryVisibility[] {
   const labels = subject.namespaceLabels ?? none
-  return (
-    configs.length > 0 &&
-    configs.every(configMap => {
-      const read = readMeshConfigMap(configMap)
-      return read.ok && entryVisibility(read.value.fields.get('serviceEntryVisibility'), labels) !== 'PUBLIC'
-    })
-  )
+  return meshConfigMaps(facts, inventory).map(configMap => {
+    const read = readMeshConfigMap(configMap)
+    return read.ok ? entryVisibility(read.value.fields.get('serviceEntryVisibility'), labels) : 'PUBLIC'
+  })
 }

@@ -19,21 +19,21 @@ import { findWaypoint, isListed, knownWaypoints } from './waypoint.ts'
 const labelPath: Path = ['metadata', 'labels', useWaypointLabel]
 
 /**
- * Judges what a namespace chooses for all that is in it: where it is in ambient mode, and where its ServiceEntries serve
- * others that are. Its own waypoint is the ordinary one for what comes to its Services; that the policy does not list it
+ * Judges what a namespace chooses for all that is in it: where it is in ambient mode and of the policy, and where its
+ * ServiceEntries serve others that are. Its own waypoint is the ordinary one for what comes to its Services; that the policy does not list it
  * matters where ServiceEntries leave by it.
  */
 export function judgeNamespace(subject: Subject, tools: Judge): void {
   const labels = labelsOf(subject.object)
   const client = subject.ref.name
   const inherits = hasInheritingEntry(client, tools)
-  const isAmbient = labels.get(dataplaneModeLabel) === 'ambient'
+  const isAmbient = subject.namespaceClass !== 'notGoverned' && labels.get(dataplaneModeLabel) === 'ambient'
   if (!isAmbient && !(inherits === true && ambientNamespaces(tools).some(one => isGoverned(one, tools)))) return
   judgeCanary(labels, shareOf(subject.object), client, tools)
   const chosen = chosenWaypoint(labels, client)
   if (chosen === undefined) return
   if (chosen === 'none') {
-    tools.report('opted-out', { path: labelPath, value: 'none', slots: { what: 'the namespace' } })
+    tools.report('opted-out', { path: labelPath, value: 'none', slots: { what: 'the namespace', remedy: nameAnother } })
     return
   }
   judgeChosen(chosen, client, inherits, tools)
@@ -61,6 +61,9 @@ function judgeChosen(chosen: WaypointRef, client: string, inherits: boolean | un
   }
 }
 
+/** How to be steered again, besides saying nothing. */
+export const nameAnother = ', or name a waypoint of the policy (spec.waypoints)'
+
 /** How to make waypoints known. */
 export const giveGateways =
   'list it under spec.waypoints of the policy, or give Gateways and Namespaces with --inventory'
@@ -68,7 +71,7 @@ export const giveGateways =
 /** Judges the label of a Service: what goes to it stays in the mesh, so that there is only something to count. */
 export function judgeService(subject: Subject, tools: Judge): void {
   const { namespace } = subject.ref
-  if (subject.namespaceLabels?.get(dataplaneModeLabel) !== 'ambient') return
+  if (subject.namespaceClass === 'notGoverned' || subject.namespaceLabels?.get(dataplaneModeLabel) !== 'ambient') return
   const labels = labelsOf(subject.object)
   judgeCanary(labels, shareOf(subject.object), namespace, tools)
   const chosen = chosenWaypoint(labels, namespace)
@@ -112,15 +115,12 @@ export function judgeCanary(labels: Labels, share: Share, client: string, tools:
   const weight = canaryWeight(share.weight)
   if (canary === undefined || weight === 0) return
   const listed = isListed(canary, client, tools)
-  const found = findWaypoint(canary, client, tools)
-  // A canary that is not there or does not fit leaves all the traffic with the first waypoint.
-  if (listed === true || found.is === 'missing' || found.is === 'unfit') return
   const { path } = share
   const value = `${canary.namespace}/${canary.name}`
   if (listed === false) {
-    const slots = { weight: String(weight) }
-    tools.report('canary-waypoint', { path, value, slots })
-  } else if (found.is === 'unknown') {
+    // One that is not there, or does not fit, leaves all with the first waypoint, until somebody makes it.
+    tools.report('canary-waypoint', { path, value, slots: { weight: String(weight) } })
+  } else if (listed === undefined && findWaypoint(canary, client, tools).is === 'unknown') {
     tools.notJudged(path, `whether there is a waypoint "${value}" for namespace "${client}"`, giveGateways)
   }
 }

@@ -43,15 +43,15 @@ export default defineRule<Message, Record<never, never>>({
   facts: ['mesh', 'waypoints'],
   operations: ['CREATE', 'UPDATE', 'DELETE'],
   phases: ['submitted', 'final'],
-  classes: ['governed', 'platform'],
+  classes: ['governed', 'platform', 'notGoverned'],
   outsideLaw: false,
   params: {},
   messages: {
     'opted-out': {
       severity: 'critical',
       enforcementAction: 'deny',
-      why: '"none" takes {what} out of every waypoint, so that traffic from ambient namespaces leaves directly',
-      fix: 'remove the label, or name a waypoint of the policy (spec.waypoints)',
+      why: '"{value}" takes {what} out of every waypoint, so that traffic from ambient namespaces leaves directly',
+      fix: 'remove the label{remedy}',
       threats: ['amb/use-waypoint', 'ns/use-waypoint', 'se/waypoint-labels'],
     },
     'missing-waypoint': {
@@ -72,8 +72,8 @@ export default defineRule<Message, Record<never, never>>({
       severity: 'critical',
       enforcementAction: 'deny',
       why: 'waypoint "{value}" {problem}, so that traffic from ambient namespaces leaves directly',
-      fix: 'name another waypoint, or correct {remedy} of this one',
-      threats: ['amb/use-waypoint', 'amb/waypoint-for'],
+      fix: 'name another waypoint, or correct {remedy}',
+      threats: ['amb/use-waypoint', 'amb/waypoint-for', 'mesh/service-entry-visibility'],
     },
     'no-waypoint': {
       severity: 'high',

@@ -23,15 +23,16 @@ export function findWaypoint({ namespace, name }: WaypointRef, client: string, {
   if (gateway === undefined) return { is: inventory.knows(gatewayApiKind) ? 'missing' : 'unknown' }
   if (gatewayServes(gateway, inventory) === 'other') return { is: 'fit' }
   const className = String(dig(gateway, 'spec', 'gatewayClassName'))
-  const takes = waypointFor(gateway, inventory.find(gatewayClassKind, '', className))
+  const gatewayClass = inventory.find(gatewayClassKind, '', className)
+  const takes = waypointFor(gateway, gatewayClass)
   if (!takesServices(takes)) {
-    return { is: 'unfit', problem: `is for "${takes}" only`, remedy: 'the label istio.io/waypoint-for' }
+    return { is: 'unfit', problem: `is for "${takes}" only`, remedy: 'the label istio.io/waypoint-for of this one' }
   }
-  const allows = allowsAttachment(gateway, client, namespaceLabels(inventory, client))
+  const allows = allowsAttachment(gateway, client, namespaceLabels(inventory, client), gatewayClass)
   if (allows === undefined) return { is: 'unknown' }
   return allows
     ? { is: 'fit' }
-    : { is: 'unfit', problem: `refuses namespace "${client}"`, remedy: 'allowedRoutes of the listener on port 15008' }
+    : { is: 'unfit', problem: `refuses namespace "${client}"`, remedy: 'allowedRoutes of its listener for HBONE' }
 }
 
 /** Returns whether the policy lists the waypoint for a namespace; undefined where it lists none at all. */

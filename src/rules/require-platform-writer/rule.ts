@@ -3,6 +3,8 @@ import type { Path } from '../../core/path.ts'
 import type { Requester } from '../../core/review.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { isController, isKubernetes } from '../../core/writer.ts'
+import { gatewayApiKind, listenerSetKinds } from '../../istio/gatewayapi.ts'
+import { gatewayApiKinds, steersEgress } from './gatewayapi.ts'
 import { defaultKinds, isPluginOf, platformGroups } from './kinds.ts'
 import { namespaceConcerns, networkPolicyKind } from './namespace.ts'
 import { meshObjectOf, sharedKinds, steersMesh } from './objects.ts'
@@ -30,7 +32,13 @@ const istioKinds = ['ServiceEntry', 'VirtualService', 'DestinationRule', 'Gatewa
 const accessKinds = ['AuthorizationPolicy.security.istio.io', 'PeerAuthentication.security.istio.io']
 
 /** Kinds by which a platform namespace steers the mesh. */
-const steeringKinds: readonly Kind[] = [...istioKinds, ...accessKinds, networkPolicyKind, 'ConfigMap']
+const steeringKinds: readonly Kind[] = [
+  ...istioKinds,
+  ...accessKinds,
+  ...gatewayApiKinds,
+  networkPolicyKind,
+  'ConfigMap',
+]
 
 export default defineRule<Message, Params>({
   id: 'require-platform-writer',
@@ -49,7 +57,7 @@ export default defineRule<Message, Params>({
     'namespace is for the team to write.',
   ].join(' '),
   judges: [...steeringKinds, ...sharedKinds, 'Namespace', ...platformGroups.map(group => `*.${group}`)],
-  reads: [networkPolicyKind],
+  reads: [gatewayApiKind, ...listenerSetKinds, networkPolicyKind],
   facts: ['egressGateways', 'identities', 'mesh'],
   operations: ['CREATE', 'UPDATE', 'DELETE'],
   phases: ['submitted', 'final'],
@@ -74,6 +82,10 @@ export default defineRule<Message, Params>({
         'mesh/mesh-networks',
         'ap/egress-weaken',
         'dr/delete',
+        'gwapi/delete',
+        'gwapi/gateway-egress',
+        'gwapi/backend-tls',
+        'gwapi/reference-grant',
         'guard/requester',
       ],
     },
@@ -157,6 +169,11 @@ function judge({ message, path, slots, passes }: Concern, requester: Requester, 
   if (!isPlatform(requester)) tools.report(message, { path, value: requester.username, slots })
 }
 
+function steers(subject: Subject, tools: Judge): boolean {
+  if (gatewayApiKinds.includes(subject.kind)) return steersEgress(subject, tools)
+  return steersMesh(subject, tools.facts.mesh.rootNamespace)
+}
+
 function concernsOf(subject: Subject, requester: Requester, tools: Judge): readonly Concern[] {
   const { kind, ref, namespaceClass } = subject
   const { facts } = tools
@@ -169,7 +186,7 @@ function concernsOf(subject: Subject, requester: Requester, tools: Judge): reado
       passes: isCluster,
     }))
   }
-  if (namespaceClass === 'platform' && steeringKinds.includes(kind) && steersMesh(subject, facts.mesh.rootNamespace)) {
+  if (namespaceClass === 'platform' && steeringKinds.includes(kind) && steers(subject, tools)) {
     const slots = { namespace: ref.namespace }
     return [{ message: 'not-platform', path: ['metadata', 'namespace'], slots, passes: () => false }]
   }

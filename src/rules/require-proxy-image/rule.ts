@@ -1,5 +1,4 @@
 import { injectionOf, installValues, servedRevisions, webhookKind } from '../../core/injector.ts'
-import { installations } from '../../core/installation.ts'
 import type { Path } from '../../core/path.ts'
 import type { Pod } from '../../core/pod.ts'
 import {
@@ -12,10 +11,10 @@ import {
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { show } from '../../core/text.ts'
 import { matchesImage, repositoryOf } from '../../istio/image.ts'
-import { installedImage, readInjectorConfigMap, readInstallValues } from '../../istio/injector.ts'
-import { dig } from '../../istio/json.ts'
+import { installedImage } from '../../istio/injector.ts'
+import { foreignImages, heldValues } from './installed.ts'
 
-type Message = 'foreign-image' | 'image-type'
+type Message = 'foreign-image' | 'installed-image' | 'image-type'
 
 interface Params {
   readonly imageTypes: readonly string[]
@@ -61,6 +60,13 @@ export default defineRule<Message, Params>({
       fix: 'remove the annotation, or have the image listed under spec.mesh.proxyImages, best by its digest',
       threats: ['pod/proxy-image'],
     },
+    'installed-image': {
+      severity: 'critical',
+      enforcementAction: 'deny',
+      why: 'every pod would get {value}, which is none of the images of the policy',
+      fix: 'name an image of spec.mesh.proxyImages, or have this one listed there',
+      threats: ['injector/values', 'operator/iop', 'sail/values'],
+    },
     'image-type': {
       severity: 'high',
       enforcementAction: 'deny',
@@ -73,7 +79,7 @@ export default defineRule<Message, Params>({
     const pod = proxiedPodOf(subject, tools)
     if (pod === undefined) {
       judgeSettings(settingsOfMany(subject, tools), tools)
-      return judgeVariant(subject, tools)
+      return judgeInstallation(subject, tools)
     }
     judgeImage(subject, pod, tools)
     const type = pod.annotations.get(typeAnnotation)
@@ -115,24 +121,20 @@ function judgeSettings(held: readonly HeldSettings[], tools: Judge): void {
 }
 
 /**
- * The values of an installation choose a type for all proxies and their init containers; those of the injector stand as
- * one text in its ConfigMap. Istio: pkg/kube/inject/inject.go (proxyImageURL).
+ * The values of an installation choose image and type for all proxies and their init containers; those of the injector
+ * stand as one text in its ConfigMap. Istio: pkg/kube/inject/inject.go (proxyImageURL).
  */
-function judgeVariant({ kind, ref, object }: Subject, tools: Judge): void {
-  if (installations.includes(kind)) {
-    // istioctl lays the second over the first.
-    for (const root of ['values', 'unvalidatedValues']) {
-      const { variant } = readInstallValues(dig(object, 'spec', root))
-      if (variant?.value.ok) judgeType(variant.value.value, ['spec', root, ...variant.path], tools)
+function judgeInstallation(subject: Subject, tools: Judge): void {
+  for (const { values, at } of heldValues(subject, tools.facts.mesh.rootNamespace)) {
+    const { variant } = values
+    if (variant?.value.ok) judgeType(variant.value.value, at(variant.path), tools)
+    const names = tools.facts.mesh.proxyImages
+    if (names === undefined) continue
+    for (const { value, path } of foreignImages(values, names)) {
+      tools.report('installed-image', { path: at(path), value })
     }
-  } else if (kind === 'ConfigMap' && ref.namespace === tools.facts.mesh.rootNamespace && injectorName.test(ref.name)) {
-    const { values } = readInjectorConfigMap(object)
-    const variant = values?.ok ? values.value.variant : undefined
-    if (variant?.value.ok) judgeType(variant.value.value, ['data', 'values'], tools)
   }
 }
-
-const injectorName = /^istio-sidecar-injector(-|$)/
 
 /** An empty type takes the one of the installation. Istio: pkg/kube/inject/inject.go (updateImageTypeIfPresent). */
 function judgeType(given: unknown, path: Path, tools: Judge): void {
