@@ -1,3 +1,4 @@
+import { newOwner } from '../../core/change.ts'
 import { compareText } from '../../core/finding.ts'
 import { refOf } from '../../core/kind.ts'
 import { meshMode } from '../../core/mesh.ts'
@@ -6,7 +7,7 @@ import { dig, type Fields, field, isFields, list, text } from '../../istio/json.
 import { type OutboundMode, sidecarOutboundPolicy } from '../../istio/meshconfig.ts'
 import { parseSelector } from '../../istio/selector.ts'
 
-type Message = 'isolation-lost' | 'isolation-narrowed' | 'sidecar-lost'
+type Message = 'isolation-lost' | 'isolation-narrowed' | 'isolation-owned' | 'sidecar-lost' | 'sidecar-owned'
 
 type Judge = Tools<Message, Record<never, never>>
 
@@ -44,6 +45,20 @@ export default defineRule<Message, Record<never, never>>({
       fix: 'keep {field} as it was, or apply a policy first that holds the same pods',
       threats: ['netpol/policy-types', 'netpol/delete'],
     },
+    'isolation-owned': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: 'when {value} is not there, the garbage collector deletes the policy that alone holds back what {pods} of namespace "{namespace}" send',
+      fix: 'remove the owner reference, or apply a policy first that holds the same pods',
+      threats: ['netpol/delete'],
+    },
+    'sidecar-owned': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: 'when {value} is not there, the garbage collector deletes the Sidecar, and {whose} may reach every destination: {fallback}',
+      fix: 'remove the owner reference, or set the mesh to REGISTRY_ONLY first',
+      threats: ['sidecar/delete'],
+    },
     'sidecar-lost': {
       severity: 'high',
       enforcementAction: 'deny',
@@ -54,7 +69,7 @@ export default defineRule<Message, Record<never, never>>({
   },
   check(subject, tools) {
     if (subject.kind === networkPolicy) judgeNetworkPolicy(subject, tools)
-    else if (subject.operation === 'DELETE') judgeSidecar(subject, tools)
+    else if (subject.operation === 'DELETE' || newOwner(subject) !== undefined) judgeSidecar(subject, tools)
   },
 })
 
@@ -64,7 +79,9 @@ function judgeNetworkPolicy(subject: Subject, tools: Judge): void {
   const before = subject.operation === 'DELETE' ? subject.object : subject.oldObject
   if (before === undefined || !isolatesEgress(before)) return
   const selector = selectorOf(before)
-  if (subject.operation === 'UPDATE' && isolatesEgress(subject.object) && holds(subject.object, selector)) return
+  const isKept = subject.operation === 'UPDATE' && isolatesEgress(subject.object) && holds(subject.object, selector)
+  const given = newOwner(subject)
+  if (isKept && given === undefined) return
   if (!tools.inventory.knows(networkPolicy)) {
     const unknown = 'whether another NetworkPolicy holds the same pods'
     tools.notJudged(['spec', 'podSelector'], unknown, 'give the NetworkPolicies of the namespace with --inventory')
@@ -77,6 +94,10 @@ function judgeNetworkPolicy(subject: Subject, tools: Judge): void {
   const slots = { pods: selector === '' ? 'the pods' : 'the selected pods', namespace: subject.ref.namespace }
   if (subject.operation === 'DELETE') {
     tools.report('isolation-lost', { path: ['metadata', 'name'], value: subject.ref.name, slots })
+    return
+  }
+  if (isKept && given !== undefined) {
+    tools.report('isolation-owned', { path: given.path, value: given.owner, slots })
     return
   }
   const name = isolatesEgress(subject.object) ? 'podSelector' : 'policyTypes'
@@ -133,7 +154,9 @@ function judgeSidecar(subject: Subject, tools: Judge): void {
   }
   const fallback = heir === undefined ? `the mesh says ${mode}` : `Sidecar ${nameOf(heir)} says ${mode}`
   const slots = { whose: whoseIs(subject, tools), fallback }
-  tools.report('sidecar-lost', { path: ['metadata', 'name'], value: subject.ref.name, slots })
+  const given = newOwner(subject)
+  if (given === undefined) tools.report('sidecar-lost', { path: ['metadata', 'name'], value: subject.ref.name, slots })
+  else tools.report('sidecar-owned', { path: given.path, value: given.owner, slots })
 }
 
 function whoseIs({ object, ref }: Subject, tools: Judge): string {
@@ -150,7 +173,7 @@ function heirOf(subject: Subject, tools: Judge): Fields | undefined {
   for (const namespace of [subject.ref.namespace, tools.facts.mesh.rootNamespace]) {
     const [oldest] = tools.inventory
       .list(sidecar, namespace)
-      .filter(candidate => !isSelective(candidate))
+      .filter(candidate => !isSelective(candidate) && nameOf(candidate) !== nameOf(subject.object))
       .toSorted(compareAge)
     if (oldest !== undefined) return oldest
   }

@@ -1,3 +1,4 @@
+import { newOwner } from '../../core/change.ts'
 import type { Facts } from '../../core/facts.ts'
 import { injectionOf, servedRevisions } from '../../core/injector.ts'
 import { refOf } from '../../core/kind.ts'
@@ -15,6 +16,7 @@ export function judgeNamespace(subject: Subject, tools: Judge): void {
   const { operation, object, oldObject, namespaceClass } = subject
   if (operation === 'DELETE') return judgeDelete(subject, tools)
   if (oldObject === undefined || namespaceClass === 'notGoverned') return
+  judgeOwner(subject, tools)
   const change = { before: labelsOf(oldObject), after: labelsOf(object) }
   judgeDiscovery(change, tools)
   if (namespaceClass !== 'governed') return
@@ -34,6 +36,13 @@ function judgeDelete({ ref: { name }, object }: Subject, tools: Judge): void {
   const what = whatIsIn(name, tools.facts)
   if (what !== undefined)
     tools.report('namespace-deleted', { path: ['metadata', 'name'], value: name, slots: { what } })
+}
+
+function judgeOwner(subject: Subject, tools: Judge): void {
+  const what = whatIsIn(subject.ref.name, tools.facts)
+  const given = what === undefined ? undefined : newOwner(subject)
+  if (what === undefined || given === undefined) return
+  tools.report('namespace-owned', { path: given.path, value: given.owner, slots: { what } })
 }
 
 function whatIsIn(namespace: string, facts: Facts): string | undefined {

@@ -1,3 +1,4 @@
+import { reachesMetadata } from '../../core/change.ts'
 import { webhookKind } from '../../core/injector.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { judgeDefinition } from './definition.ts'
@@ -11,6 +12,7 @@ export type Message =
   | 'hints-lowered'
   | 'undiscovered'
   | 'namespace-deleted'
+  | 'namespace-owned'
   | 'version-lowered'
 
 /** What this rule judges with. */
@@ -83,6 +85,13 @@ export default defineRule<Message, Record<never, never>>({
       fix: 'move what it holds first, or have the removal recorded (EgressExemptions)',
       threats: ['ns/delete-egress'],
     },
+    'namespace-owned': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: 'when {value} is not there, the garbage collector deletes the namespace, and with it {what}',
+      fix: 'remove the owner reference; nothing that holds the mesh together belongs to another object',
+      threats: ['ns/delete-egress'],
+    },
     'version-lowered': {
       severity: 'high',
       enforcementAction: 'deny',
@@ -92,8 +101,8 @@ export default defineRule<Message, Record<never, never>>({
     },
   },
   check(subject, tools) {
-    if (subject.subresource !== '') return
-    if (subject.kind === 'Namespace') judgeNamespace(subject, tools)
-    else judgeDefinition(subject, tools)
+    if (subject.kind !== 'Namespace') {
+      if (subject.subresource === '') judgeDefinition(subject, tools)
+    } else if (reachesMetadata(subject)) judgeNamespace(subject, tools)
   },
 })

@@ -25,15 +25,21 @@ export interface Params {
 /** What this rule judges with. */
 export type Judge = Tools<Message, Params>
 
-/** Settings of istiod that verdicts of Sallyport count on, with Istio's own defaults. Istio: pilot/pkg/features. */
+/**
+ * Settings of istiod that verdicts of Sallyport count on, with Istio's own defaults; some only older releases know. Istio:
+ * pilot/pkg/features.
+ */
 const environment: Params['environment'] = {
   ENABLE_DEBUG_ENDPOINT_AUTH: 'true',
   ENABLE_ENHANCED_DESTINATIONRULE_MERGE: 'true',
+  ENABLE_EXTERNAL_NAME_ALIAS: 'true',
   ENABLE_WILDCARD_HOST_SERVICE_ENTRIES_FOR_TLS: 'false',
   ENABLE_XDS_API_GENERATOR_AUTH: 'true',
   ISTIO_WORKLOAD_ENTRY_VALIDATE_IDENTITY: 'true',
   JWKS_RESOLVER_INSECURE_SKIP_VERIFY: 'false',
   PILOT_ENABLE_ALPHA_GATEWAY_API: 'false',
+  PILOT_ENABLE_GATEWAY_API: 'true',
+  PILOT_ENABLE_IP_AUTOALLOCATE: 'true',
   PILOT_ENABLE_STRICT_GATEWAY_MERGING: 'true',
   PILOT_ENABLE_XDS_IDENTITY_CHECK: 'true',
   PILOT_IGNORE_RESOURCES: '',

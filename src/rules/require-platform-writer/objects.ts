@@ -1,6 +1,7 @@
 import { cniConfigName, cniNamespaces } from '../../core/cni.ts'
 import type { Kind } from '../../core/kind.ts'
 import { isMeshConfigMap } from '../../core/mesh.ts'
+import { isRegistration } from '../../core/registration.ts'
 import type { Subject } from '../../core/rule.ts'
 import { dig, text } from '../../istio/json.ts'
 import { meshGroups } from '../../istio/kinds.ts'
@@ -25,6 +26,7 @@ export const sharedKinds: readonly Kind[] = [
   'Deployment.apps',
   'GatewayClass.gateway.networking.k8s.io',
   'Secret',
+  'Service',
 ]
 
 /** What an object is to the mesh, and whether its controllers write it too. */
@@ -50,16 +52,17 @@ export function meshObjectOf(subject: Subject, rootNamespace: string): MeshObjec
 function describe(subject: Subject, object: unknown, root: string): MeshObject | undefined {
   const { kind, ref } = subject
   const isRoot = ref.namespace === root
-  const isAgents = isRoot || cniNamespaces.includes(ref.namespace)
+  const isAgents = isRoot || agentNamespaces.includes(ref.namespace)
   switch (kind) {
     case 'ConfigMap':
       return describeConfigMap(subject, object, { isRoot, isAgents })
     case 'Secret':
       return isRoot ? describeSecret(object, ref.name) : undefined
     case 'DaemonSet.apps':
-      return isAgents && ref.name === 'istio-cni-node' ? own('the agent of istio-cni') : undefined
+      return isAgents && isAgent(ref.name) ? own('an agent that takes the traffic of pods') : undefined
     case 'Deployment.apps':
-      return isRoot && /^istiod(-|$)/.test(ref.name) ? own('the control plane') : undefined
+    case 'Service':
+      return isRoot && isControlPlane(object, ref.name) ? own('the control plane') : undefined
     case 'CustomResourceDefinition.apiextensions.k8s.io':
     case 'APIService.apiregistration.k8s.io':
       return describeGroup(object)
@@ -68,10 +71,28 @@ function describe(subject: Subject, object: unknown, root: string): MeshObject |
       return controller.startsWith('istio.io/') ? kept('a class of gateways that Istio runs') : undefined
     }
     default:
-      return admissionKinds.includes(kind) && isOfMesh(object, ref.name)
+      return admissionKinds.includes(kind) && isRegistration(object, ref.name)
         ? kept('part of how injection and the guard are registered')
         : undefined
   }
+}
+
+/** Where agents of the nodes are installed; the Sail operator gives ztunnel a namespace of its own. */
+const agentNamespaces: readonly string[] = [...cniNamespaces, 'ztunnel']
+
+/** Istio: charts istio-cni and ztunnel, templates/daemonset.yaml. */
+function isAgent(name: string): boolean {
+  return name === 'istio-cni-node' || name === 'ztunnel'
+}
+
+/**
+ * Whether a Deployment makes pods that answer for the control plane, or a Service leads to them. Istio: istio-discovery
+ * chart, templates/deployment.yaml, service.yaml: without a revision the pods are selected by `app: istiod` and
+ * `istio: pilot`, with one by `app: istiod` and the revision.
+ */
+function isControlPlane(object: unknown, name: string): boolean {
+  if (/^istiod(-|$)/.test(name)) return true
+  return dig(object, 'spec', 'template', 'metadata', 'labels', 'app') === 'istiod'
 }
 
 function own(what: string): MeshObject {
@@ -100,6 +121,8 @@ function describeConfigMap(
 }
 
 function describeSecret(object: unknown, name: string): MeshObject | undefined {
+  // Istio: istio-discovery chart, templates/deployment.yaml (KUBECONFIG, volume istio-kubeconfig).
+  if (name === 'istio-kubeconfig') return own('the cluster that the control plane takes everything from')
   if (name === 'cacerts' || name === 'istio-ca-secret') return kept('the certificate authority of the mesh')
   // Istio: pkg/kube/multicluster/secretcontroller.go (MultiClusterSecretLabel).
   return labelsOf(object).get('istio/multiCluster') === 'true' ? own('another cluster of the mesh') : undefined
@@ -108,16 +131,6 @@ function describeSecret(object: unknown, name: string): MeshObject | undefined {
 function describeGroup(object: unknown): MeshObject | undefined {
   const group = text(dig(object, 'spec', 'group')) ?? ''
   return guardedGroups.has(group) ? own(`what kinds of ${group} are, and who serves them`) : undefined
-}
-
-/**
- * Istio: istio-discovery chart, templates/mutatingwebhook.yaml, revision-tags-mwc.yaml,
- * validatingwebhookconfiguration.yaml.
- */
-function isOfMesh(object: unknown, name: string): boolean {
-  if (/^(istio|istiod|sallyport)(-|$)/.test(name)) return true
-  const app = labelsOf(object).get('app')
-  return app === 'sidecar-injector' || app === 'istiod'
 }
 
 /**

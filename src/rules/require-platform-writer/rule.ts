@@ -1,3 +1,4 @@
+import { reachesMetadata } from '../../core/change.ts'
 import type { Kind } from '../../core/kind.ts'
 import type { Path } from '../../core/path.ts'
 import type { Requester } from '../../core/review.ts'
@@ -132,7 +133,8 @@ export default defineRule<Message, Params>({
   check(subject, tools) {
     // Controllers write the status of what others wrote.
     const { requester } = subject
-    if (requester === undefined || subject.subresource !== '') return
+    if (requester === undefined) return
+    if (subject.kind === 'Namespace' ? !reachesMetadata(subject) : subject.subresource !== '') return
     for (const concern of concernsOf(subject, requester, tools)) judge(concern, requester, tools)
   },
 })
@@ -175,7 +177,7 @@ function concernsOf(subject: Subject, requester: Requester, tools: Judge): reado
   }
   const found = meshObjectOf(subject, facts.mesh.rootNamespace)
   if (found !== undefined) {
-    const others = found.isControllers ? ', or what keeps it to spec.identities.controllers' : ''
+    const others = found.isControllers ? ', or who keeps it, beside istiod, to spec.identities.controllers' : ''
     const passes = (): boolean => isCluster() || (found.isControllers && isController(requester, facts))
     return [{ message: 'mesh-object', path: ['metadata', 'name'], slots: { what: found.what, others }, passes }]
   }
