@@ -7,6 +7,7 @@ import type { Subject } from '../../core/rule.ts'
 import { dataplaneModeLabel, type InjectionDecision } from '../../istio/injection.ts'
 import { dig, type Fields } from '../../istio/json.ts'
 import { type Labels, matchesLabels, parseSelector } from '../../istio/selector.ts'
+import { chosenWaypoint, useWaypointLabel } from '../../istio/waypoint.ts'
 import { labelsOf } from '../../istio/workload.ts'
 import { judgePodSecurity } from './podsecurity.ts'
 import type { Judge } from './rule.ts'
@@ -19,6 +20,7 @@ export function judgeNamespace(subject: Subject, tools: Judge): void {
   judgeOwner(subject, tools)
   const change = { before: labelsOf(oldObject), after: labelsOf(object) }
   judgeDiscovery(change, tools)
+  judgeWaypoint(subject.ref.name, change, tools)
   if (namespaceClass !== 'governed') return
   judgePodSecurity(change, tools)
   judgeInjection(subject.ref.name, change, tools)
@@ -76,6 +78,17 @@ function isDiscovered(configMap: Fields, labels: Labels): boolean {
     const parsed = parseSelector(selector)
     return !parsed.ok || matchesLabels(parsed.value, labels)
   })
+}
+
+/**
+ * A waypoint of the policy is there for traffic that leaves; other waypoints are a team's own. What is put in its place is
+ * judged by require-known-waypoint.
+ */
+function judgeWaypoint(name: string, { before, after }: LabelChange, { facts, report }: Judge): void {
+  const was = chosenWaypoint(before, name)
+  if (was === undefined || was === 'none' || after.has(useWaypointLabel)) return
+  if (!facts.waypoints?.some(waypoint => waypoint.name === was.name && waypoint.namespace === was.namespace)) return
+  report('waypoint-removed', { path: ['metadata', 'labels'], value: `${was.namespace}/${was.name}` })
 }
 
 /** What is set to a wrong value instead of taken away is found by require-guarded-namespace. */

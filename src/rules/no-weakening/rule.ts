@@ -11,6 +11,7 @@ export type Message =
   | 'enforce-pinned'
   | 'hints-lowered'
   | 'undiscovered'
+  | 'waypoint-removed'
   | 'namespace-deleted'
   | 'namespace-owned'
   | 'version-lowered'
@@ -77,6 +78,13 @@ export default defineRule<Message, Record<never, never>>({
       why: 'the discovery selectors of ConfigMap {configMap} no longer select the namespace, so Istio forgets its configuration',
       fix: 'keep the labels that the selectors ask for',
       threats: ['ns/discovery-selector', 'ns/label-removal'],
+    },
+    'waypoint-removed': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: 'what the ServiceEntries of the namespace are for leaves by waypoint "{value}", and would leave directly',
+      fix: 'keep label istio.io/use-waypoint, or label each ServiceEntry with its waypoint first',
+      threats: ['ns/label-removal', 'ns/use-waypoint'],
     },
     'namespace-deleted': {
       severity: 'high',

@@ -21,10 +21,12 @@ const admissionKinds: readonly Kind[] = [
 export const sharedKinds: readonly Kind[] = [
   ...admissionKinds,
   'APIService.apiregistration.k8s.io',
+  'ClusterTrustBundle.certificates.k8s.io',
   'CustomResourceDefinition.apiextensions.k8s.io',
   'DaemonSet.apps',
   'Deployment.apps',
   'GatewayClass.gateway.networking.k8s.io',
+  'NetworkAttachmentDefinition.k8s.cni.cncf.io',
   'Secret',
   'Service',
 ]
@@ -35,6 +37,9 @@ export interface MeshObject {
   readonly what: string
   readonly isControllers: boolean
 }
+
+/** What the root certificate is for. */
+const trust = 'what proxies trust the control plane by'
 
 /** The groups whose definitions and API services are the platform's: those of the mesh and the guard's own. */
 const guardedGroups: ReadonlySet<string> = new Set([...meshGroups, 'sallyport.dev'])
@@ -66,6 +71,14 @@ function describe(subject: Subject, object: unknown, root: string): MeshObject |
     case 'CustomResourceDefinition.apiextensions.k8s.io':
     case 'APIService.apiregistration.k8s.io':
       return describeGroup(object)
+    case 'ClusterTrustBundle.certificates.k8s.io':
+      // Istio: pilot/pkg/config/kube/clustertrustbundle/controller.go.
+      return ref.name.startsWith('istio.io:') ? kept(trust) : undefined
+    case 'NetworkAttachmentDefinition.k8s.cni.cncf.io':
+      // Istio: istio-cni chart, templates/network-attachment-definition.yaml; injection-template.yaml names it in full.
+      return ref.namespace === 'default' && ref.name === 'istio-cni'
+        ? own('what redirects the traffic of pods')
+        : undefined
     case 'GatewayClass.gateway.networking.k8s.io': {
       const controller = text(dig(object, 'spec', 'controllerName')) ?? ''
       return controller.startsWith('istio.io/') ? kept('a class of gateways that Istio runs') : undefined
@@ -111,7 +124,7 @@ function describeConfigMap(
 ): MeshObject | undefined {
   // Istio: pilot/pkg/features (PILOT_CA_CERT_CONFIGMAP, PILOT_CRL_CONFIGMAP); istiod writes them into every namespace.
   const isTrust = name === 'istio-ca-root-cert' || name === 'istio-ca-crl'
-  if (isTrust && namespaceClass !== 'notGoverned') return kept('what proxies trust the control plane by')
+  if (isTrust && namespaceClass !== 'notGoverned') return kept(trust)
   if (isAgents && name === cniConfigName) return own('the configuration of istio-cni')
   // Istio: pilot/pkg/config/kube/gatewaycommon/gateway_utils.go (GatewayClassDefaults), of the root namespace only.
   if (isRoot && labelsOf(object).has('gateway.istio.io/defaults-for-class')) {
