@@ -68,7 +68,7 @@ export default defineRule<Message, Params>({
       severity: 'critical',
       enforcementAction: 'deny',
       why: '"{value}" is not of the platform, to which namespace "{namespace}" belongs',
-      fix: 'have the platform apply it, or add the user or a group to spec.identities.platform',
+      fix: 'have the platform apply it, or add the user, a group or the service account to spec.identities.platform',
       threats: [
         'sidecar/root-namespace',
         'injector/config',
@@ -82,14 +82,14 @@ export default defineRule<Message, Params>({
       severity: 'high',
       enforcementAction: 'deny',
       why: 'objects of kind {kind} open or close the network for others, and "{value}" is not of the platform',
-      fix: 'have the platform apply it, or add the user or a group to spec.identities.platform, or remove the kind from params.kinds',
+      fix: 'have the platform apply it, or add the user, a group or the service account to spec.identities.platform, or remove the kind from params.kinds',
       threats: ['netpol/cni-kinds', 'sail/values', 'operator/iop'],
     },
     'mesh-object': {
       severity: 'high',
       enforcementAction: 'deny',
       why: 'it is {what}, and "{value}" is not of the platform',
-      fix: 'have the platform apply it, or add the user or a group to spec.identities.platform{others}',
+      fix: 'have the platform apply it, or add the user, a group or the service account to spec.identities.platform{others}',
       threats: [
         'crd/istio',
         'apiservice/external',
@@ -105,7 +105,7 @@ export default defineRule<Message, Params>({
       severity: 'high',
       enforcementAction: 'deny',
       why: '"{value}" is not of the platform, to which the namespace belongs, and {what}',
-      fix: 'have the platform do it, or add the user or a group to spec.identities.platform',
+      fix: 'have the platform do it, or add the user, a group or the service account to spec.identities.platform',
       threats: ['ns/topology-network', 'ns/control-plane-clusters', 'ns/delete-egress'],
     },
     'exempt-name': {
