@@ -1,5 +1,6 @@
-import { dig, type Fields, field, isFields } from '../istio/json.ts'
+import { dig, type Fields, field, isFields, list, text } from '../istio/json.ts'
 import type { Inventory } from './inventory.ts'
+import type { Path } from './path.ts'
 import type { Review } from './review.ts'
 
 /** Fields of `metadata` by which controllers and the API server take objects down and keep books. */
@@ -66,4 +67,44 @@ export function sameJson(left: unknown, right: unknown): boolean {
     } else return false
   }
   return true
+}
+
+/**
+ * Returns true where a request reaches the metadata of a built-in object: it is for the object itself, or a write to one of
+ * its subresources that changes labels, annotations or owners. The API server keeps the spec of such a write, not the
+ * metadata. Kubernetes: pkg/registry/core/namespace/strategy.go (namespaceStatusStrategy, namespaceFinalizeStrategy).
+ */
+export function reachesMetadata({ subresource, object, oldObject }: Change): boolean {
+  if (subresource === '' || oldObject === undefined) return true
+  const keys = ['labels', 'annotations', 'ownerReferences']
+  return keys.some(key => !sameJson(dig(oldObject, 'metadata', key), dig(object, 'metadata', key)))
+}
+
+type Change = Pick<Review, 'subresource' | 'object' | 'oldObject'>
+
+/** An owner that an object gets. */
+export interface NewOwner {
+  readonly path: Path
+  /** As `Kind name`. */
+  readonly owner: string
+}
+
+/**
+ * Returns the first owner that an UPDATE gives to an object: when it goes, or where it is not there at all, the garbage
+ * collector deletes the object, and what decides about deletions does not refuse that. Kubernetes: Garbage Collection,
+ * section "Orphaned dependents".
+ */
+export function newOwner({ object, oldObject }: Pick<Change, 'object' | 'oldObject'>): NewOwner | undefined {
+  if (oldObject === undefined) return undefined
+  const read = (of: unknown): readonly unknown[] => list(dig(of, 'metadata', 'ownerReferences'))
+  const before = new Set(read(oldObject).map(ownerKey))
+  const owners = read(object)
+  const at = owners.findIndex(owner => !before.has(ownerKey(owner)))
+  if (at < 0) return undefined
+  const owner = ['kind', 'name'].map(key => text(field(owners[at], key)) ?? '').join(' ')
+  return { path: ['metadata', 'ownerReferences', at], owner }
+}
+
+function ownerKey(owner: unknown): string {
+  return ['apiVersion', 'kind', 'name', 'uid'].map(key => text(field(owner, key)) ?? '').join(' ')
 }

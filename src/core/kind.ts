@@ -86,6 +86,8 @@ const clusterScoped: ReadonlySet<Kind> = new Set([
   'AdminNetworkPolicy.policy.networking.k8s.io',
   'BaselineAdminNetworkPolicy.policy.networking.k8s.io',
   'ClusterNetworkPolicy.policy.networking.k8s.io',
+  'ClusterNetworkPolicy.networking.k8s.aws',
+  'EgressNATPolicy.networking.gke.io',
   'AdminPolicyBasedExternalRoute.k8s.ovn.org',
   'ClusterUserDefinedNetwork.k8s.ovn.org',
   'EgressIP.k8s.ovn.org',

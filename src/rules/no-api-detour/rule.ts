@@ -1,3 +1,4 @@
+import { isRegistration } from '../../core/registration.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { bundleVersionAnnotation, isBelow, minimumVersions } from '../../istio/bundle.ts'
 import { dig, field, list, text } from '../../istio/json.ts'
@@ -11,6 +12,7 @@ type Message =
   | 'unknown-fields'
   | 'routes-ignored'
   | 'definition-deleted'
+  | 'registration-deleted'
   | 'outside-call'
 
 type Judge = Tools<Message, Record<never, never>>
@@ -82,6 +84,13 @@ export default defineRule<Message, Record<never, never>>({
       fix: 'keep it while objects of the kind are there; to take {product} away, remove what it wrote first',
       threats: ['crd/istio'],
     },
+    'registration-deleted': {
+      severity: 'critical',
+      enforcementAction: 'warn',
+      why: 'nobody is asked any more about what {value} was registered for, until it is applied again',
+      fix: 'keep it; where it must go for a while, keep a copy (kubectl get -o yaml) and apply that afterwards',
+      threats: ['webhookcfg/istio'],
+    },
     'outside-call': {
       severity: 'low',
       enforcementAction: 'warn',
@@ -93,9 +102,12 @@ export default defineRule<Message, Record<never, never>>({
   check(subject, tools) {
     if (subject.subresource !== '') return
     if (subject.kind === definition) judgeDefinition(subject, tools)
-    else if (subject.operation === 'DELETE') return
-    else if (subject.kind === apiService) judgeService(subject, tools)
-    else judgeWebhooks(subject, tools)
+    else if (subject.kind === apiService) {
+      if (subject.operation !== 'DELETE') judgeService(subject, tools)
+    } else if (subject.operation !== 'DELETE') judgeWebhooks(subject, tools)
+    else if (isRegistration(subject.object, subject.ref.name)) {
+      tools.report('registration-deleted', { path: ['metadata', 'name'], value: subject.ref.name })
+    }
   },
 })
 

@@ -19,19 +19,25 @@ export function granteeOf(subject: unknown, bindingNamespace: string): Grantee |
   const name = text(field(subject, 'name'))
   if (name === undefined) return undefined
   switch (field(subject, 'kind')) {
-    case 'ServiceAccount': {
-      const namespace = text(field(subject, 'namespace')) ?? bindingNamespace
-      const username = `system:serviceaccount:${namespace}:${name}`
-      const groups = ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated']
-      return { name: username, requester: { username, groups }, namespace }
-    }
-    case 'User':
+    case 'ServiceAccount':
+      return accountOf(text(field(subject, 'namespace')) ?? bindingNamespace, name)
+    case 'User': {
+      // Rights go by the name of the user, and a service account has one too.
+      const [, namespace = '', account = ''] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name) ?? []
+      if (account !== '') return accountOf(namespace, account)
       return { name, requester: { username: name, groups: ['system:authenticated'] }, namespace: undefined }
+    }
     case 'Group':
       return { name, requester: { username: '', groups: [name] }, namespace: ofAccounts(name) }
     default:
       return undefined
   }
+}
+
+function accountOf(namespace: string, name: string): Grantee {
+  const username = `system:serviceaccount:${namespace}:${name}`
+  const groups = ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated']
+  return { name: username, requester: { username, groups }, namespace }
 }
 
 const accountsPrefix = 'system:serviceaccounts:'

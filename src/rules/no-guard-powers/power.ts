@@ -30,6 +30,7 @@ const clusterPowers: readonly Power[] = [
     isOfNames: true,
   },
   { what: 'act as others', group: '', resources: ['users', 'groups', 'serviceaccounts'], verbs: ['impersonate'] },
+  { what: 'act as any service account', group: '', resources: ['serviceaccounts/token'], verbs: ['create'] },
   {
     what: 'give itself any right',
     group: 'rbac.authorization.k8s.io',

@@ -32,7 +32,9 @@ export function rulesOf(
   const kind = isOfNamespace ? 'Role.rbac.authorization.k8s.io' : 'ClusterRole.rbac.authorization.k8s.io'
   const role = inventory.find(kind, isOfNamespace ? namespace : '', name)
   if (role !== undefined) return list(field(role, 'rules'))
-  if (!isOfNamespace && name.startsWith('system:')) return []
+  // What controllers of Kubernetes may do is much, and differs from release to release.
+  const isOfSystem = name.startsWith('system:') && !name.startsWith('system:controller:')
+  if (!isOfNamespace && isOfSystem) return []
   const known = isOfNamespace ? undefined : usual.get(name)
   // A binding to a role that is not there permits nothing.
   return known ?? (inventory.knows(kind) ? [] : unknownRole)

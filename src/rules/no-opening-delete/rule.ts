@@ -1,3 +1,4 @@
+import { newOwner } from '../../core/change.ts'
 import { compareText } from '../../core/finding.ts'
 import { gatewayWorkloads } from '../../core/gatewaypods.ts'
 import { refOf } from '../../core/kind.ts'
@@ -9,7 +10,14 @@ import { type Labels, mapSelects, parseSelector } from '../../istio/selector.ts'
 import { authorizationPolicy, judgeAccess, peerAuthentication } from './access.ts'
 
 /** What this rule can say. */
-export type Message = 'isolation-lost' | 'isolation-narrowed' | 'sidecar-lost' | 'sidecar-narrowed' | 'access-opened'
+export type Message =
+  | 'isolation-lost'
+  | 'isolation-narrowed'
+  | 'isolation-owned'
+  | 'sidecar-lost'
+  | 'sidecar-narrowed'
+  | 'sidecar-owned'
+  | 'access-opened'
 
 /** What this rule judges with. */
 export type Judge = Tools<Message, Record<never, never>>
@@ -53,6 +61,20 @@ export default defineRule<Message, Record<never, never>>({
       fix: 'keep {field} as it was, or apply a policy first that holds the same pods',
       threats: ['netpol/policy-types', 'netpol/delete'],
     },
+    'isolation-owned': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: 'when {value} is not there, the garbage collector deletes the policy that alone holds back what {pods} of namespace "{namespace}" send',
+      fix: 'remove the owner reference, or apply a policy first that holds the same pods',
+      threats: ['netpol/delete'],
+    },
+    'sidecar-owned': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: 'when {value} is not there, the garbage collector deletes the Sidecar, and {whose} may reach every destination: {fallback}',
+      fix: 'remove the owner reference, or set the mesh to REGISTRY_ONLY first',
+      threats: ['sidecar/delete'],
+    },
     'sidecar-lost': {
       severity: 'high',
       enforcementAction: 'deny',
@@ -89,7 +111,9 @@ function judgeNetworkPolicy(subject: Subject, tools: Judge): void {
   const before = subject.operation === 'DELETE' ? subject.object : subject.oldObject
   if (before === undefined || !isolatesEgress(before)) return
   const selector = selectorOf(before)
-  if (subject.operation === 'UPDATE' && isolatesEgress(subject.object) && holds(subject.object, selector)) return
+  const isKept = subject.operation === 'UPDATE' && isolatesEgress(subject.object) && holds(subject.object, selector)
+  const given = newOwner(subject)
+  if (isKept && given === undefined) return
   if (!tools.inventory.knows(networkPolicy)) {
     const unknown = 'whether another NetworkPolicy holds the same pods'
     tools.notJudged(['spec', 'podSelector'], unknown, 'give the NetworkPolicies of the namespace with --inventory')
@@ -102,6 +126,10 @@ function judgeNetworkPolicy(subject: Subject, tools: Judge): void {
   const slots = { pods: selector === '' ? 'the pods' : 'the selected pods', namespace: subject.ref.namespace }
   if (subject.operation === 'DELETE') {
     tools.report('isolation-lost', { path: ['metadata', 'name'], value: subject.ref.name, slots })
+    return
+  }
+  if (isKept && given !== undefined) {
+    tools.report('isolation-owned', { path: given.path, value: given.owner, slots })
     return
   }
   const name = isolatesEgress(subject.object) ? 'podSelector' : 'policyTypes'
@@ -146,7 +174,9 @@ function holds(policy: Fields, selector: string): boolean {
 function judgeSidecar(subject: Subject, tools: Judge): void {
   const { operation, object, oldObject } = subject
   const before = operation === 'DELETE' ? object : oldObject
-  if (before === undefined || (operation === 'UPDATE' && selectsAllOf(before, object))) return
+  const given = newOwner(subject)
+  if (before === undefined) return
+  if (operation === 'UPDATE' && given === undefined && selectsAllOf(before, object)) return
   // A Sidecar that says nothing keeps its namespace at the mode of the mesh, out of reach of the root namespace's.
   if (modeOf(before, tools) !== 'REGISTRY_ONLY') return
   const heir = heirOf(subject, tools)
@@ -161,8 +191,10 @@ function judgeSidecar(subject: Subject, tools: Judge): void {
   }
   const fallback = heir === undefined ? `the mesh says ${mode}` : `Sidecar ${nameOf(heir)} says ${mode}`
   const slots = { whose: whoseIs(before, subject, tools), fallback }
-  if (operation === 'UPDATE') tools.report('sidecar-narrowed', { path: ['spec', 'workloadSelector'], slots })
-  else tools.report('sidecar-lost', { path: ['metadata', 'name'], value: subject.ref.name, slots })
+  if (operation === 'DELETE')
+    tools.report('sidecar-lost', { path: ['metadata', 'name'], value: subject.ref.name, slots })
+  else if (given !== undefined) tools.report('sidecar-owned', { path: given.path, value: given.owner, slots })
+  else tools.report('sidecar-narrowed', { path: ['spec', 'workloadSelector'], slots })
 }
 
 /** Whether a Sidecar still selects every workload that it selected. */
@@ -189,7 +221,7 @@ function heirOf(subject: Subject, tools: Judge): Fields | undefined {
   for (const namespace of [subject.ref.namespace, tools.facts.mesh.rootNamespace]) {
     const [oldest] = tools.inventory
       .list(sidecar, namespace)
-      .filter(candidate => !isSelective(candidate))
+      .filter(candidate => !isSelective(candidate) && nameOf(candidate) !== nameOf(subject.object))
       .toSorted(compareAge)
     if (oldest !== undefined) return oldest
   }

@@ -1,3 +1,4 @@
+import { newOwner } from '../../core/change.ts'
 import type { Facts } from '../../core/facts.ts'
 import { injectionOf, servedRevisions } from '../../core/injector.ts'
 import { refOf } from '../../core/kind.ts'
@@ -6,6 +7,7 @@ import type { Subject } from '../../core/rule.ts'
 import { dataplaneModeLabel, type InjectionDecision } from '../../istio/injection.ts'
 import { dig, type Fields } from '../../istio/json.ts'
 import { type Labels, matchesLabels, parseSelector } from '../../istio/selector.ts'
+import { chosenWaypoint, useWaypointLabel } from '../../istio/waypoint.ts'
 import { labelsOf } from '../../istio/workload.ts'
 import { judgePodSecurity } from './podsecurity.ts'
 import type { Judge } from './rule.ts'
@@ -15,8 +17,10 @@ export function judgeNamespace(subject: Subject, tools: Judge): void {
   const { operation, object, oldObject, namespaceClass } = subject
   if (operation === 'DELETE') return judgeDelete(subject, tools)
   if (oldObject === undefined || namespaceClass === 'notGoverned') return
+  judgeOwner(subject, tools)
   const change = { before: labelsOf(oldObject), after: labelsOf(object) }
   judgeDiscovery(change, tools)
+  judgeWaypoint(subject.ref.name, change, tools)
   if (namespaceClass !== 'governed') return
   judgePodSecurity(change, tools)
   judgeInjection(subject.ref.name, change, tools)
@@ -34,6 +38,13 @@ function judgeDelete({ ref: { name }, object }: Subject, tools: Judge): void {
   const what = whatIsIn(name, tools.facts)
   if (what !== undefined)
     tools.report('namespace-deleted', { path: ['metadata', 'name'], value: name, slots: { what } })
+}
+
+function judgeOwner(subject: Subject, tools: Judge): void {
+  const what = whatIsIn(subject.ref.name, tools.facts)
+  const given = what === undefined ? undefined : newOwner(subject)
+  if (what === undefined || given === undefined) return
+  tools.report('namespace-owned', { path: given.path, value: given.owner, slots: { what } })
 }
 
 function whatIsIn(namespace: string, facts: Facts): string | undefined {
@@ -67,6 +78,17 @@ function isDiscovered(configMap: Fields, labels: Labels): boolean {
     const parsed = parseSelector(selector)
     return !parsed.ok || matchesLabels(parsed.value, labels)
   })
+}
+
+/**
+ * A waypoint of the policy is there for traffic that leaves; other waypoints are a team's own. What is put in its place is
+ * judged by require-known-waypoint.
+ */
+function judgeWaypoint(name: string, { before, after }: LabelChange, { facts, report }: Judge): void {
+  const was = chosenWaypoint(before, name)
+  if (was === undefined || was === 'none' || after.has(useWaypointLabel)) return
+  if (!facts.waypoints?.some(waypoint => waypoint.name === was.name && waypoint.namespace === was.namespace)) return
+  report('waypoint-removed', { path: ['metadata', 'labels'], value: `${was.namespace}/${was.name}` })
 }
 
 /** What is set to a wrong value instead of taken away is found by require-guarded-namespace. */

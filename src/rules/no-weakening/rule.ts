@@ -1,3 +1,4 @@
+import { reachesMetadata } from '../../core/change.ts'
 import { webhookKind } from '../../core/injector.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { judgeDefinition } from './definition.ts'
@@ -10,7 +11,9 @@ export type Message =
   | 'enforce-pinned'
   | 'hints-lowered'
   | 'undiscovered'
+  | 'waypoint-removed'
   | 'namespace-deleted'
+  | 'namespace-owned'
   | 'version-lowered'
 
 /** What this rule judges with. */
@@ -76,11 +79,25 @@ export default defineRule<Message, Record<never, never>>({
       fix: 'keep the labels that the selectors ask for',
       threats: ['ns/discovery-selector', 'ns/label-removal'],
     },
+    'waypoint-removed': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: 'what the ServiceEntries of the namespace are for leaves by waypoint "{value}", and would leave directly',
+      fix: 'keep label istio.io/use-waypoint, or label each ServiceEntry with its waypoint first',
+      threats: ['ns/label-removal', 'ns/use-waypoint'],
+    },
     'namespace-deleted': {
       severity: 'high',
       enforcementAction: 'deny',
       why: 'with namespace "{value}" goes {what}, and traffic that was led there fails or leaves directly',
       fix: 'move what it holds first, or have the removal recorded (EgressExemptions)',
+      threats: ['ns/delete-egress'],
+    },
+    'namespace-owned': {
+      severity: 'high',
+      enforcementAction: 'deny',
+      why: 'when {value} is not there, the garbage collector deletes the namespace, and with it {what}',
+      fix: 'remove the owner reference; nothing that holds the mesh together belongs to another object',
       threats: ['ns/delete-egress'],
     },
     'version-lowered': {
@@ -92,8 +109,8 @@ export default defineRule<Message, Record<never, never>>({
     },
   },
   check(subject, tools) {
-    if (subject.subresource !== '') return
-    if (subject.kind === 'Namespace') judgeNamespace(subject, tools)
-    else judgeDefinition(subject, tools)
+    if (subject.kind !== 'Namespace') {
+      if (subject.subresource === '') judgeDefinition(subject, tools)
+    } else if (reachesMetadata(subject)) judgeNamespace(subject, tools)
   },
 })

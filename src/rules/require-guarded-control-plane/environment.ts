@@ -7,6 +7,32 @@ import { dig, type Fields, field, isFields, list, text } from '../../istio/json.
 import { environmentOf } from '../../istio/workload.ts'
 import type { Judge } from './rule.ts'
 
+/**
+ * Settings of istiod that verdicts of Sallyport count on, with Istio's own defaults; some only older releases know. Istio:
+ * pilot/pkg/features.
+ */
+export const usualEnvironment: Readonly<Record<string, string>> = {
+  ENABLE_DEBUG_ENDPOINT_AUTH: 'true',
+  ENABLE_ENHANCED_DESTINATIONRULE_MERGE: 'true',
+  ENABLE_EXTERNAL_NAME_ALIAS: 'true',
+  ENABLE_WILDCARD_HOST_SERVICE_ENTRIES_FOR_TLS: 'false',
+  ENABLE_XDS_API_GENERATOR_AUTH: 'true',
+  ISTIO_WORKLOAD_ENTRY_VALIDATE_IDENTITY: 'true',
+  JWKS_RESOLVER_INSECURE_SKIP_VERIFY: 'false',
+  PILOT_ENABLE_ALPHA_GATEWAY_API: 'false',
+  PILOT_ENABLE_GATEWAY_API: 'true',
+  PILOT_ENABLE_IP_AUTOALLOCATE: 'true',
+  PILOT_ENABLE_STRICT_GATEWAY_MERGING: 'true',
+  PILOT_ENABLE_XDS_IDENTITY_CHECK: 'true',
+  PILOT_IGNORE_RESOURCES: '',
+  PILOT_INSECURE_MULTICLUSTER_KUBECONFIG_OPTIONS: '',
+  PILOT_JWT_ENABLE_REMOTE_JWKS: 'false',
+  PILOT_SKIP_VALIDATE_TRUST_DOMAIN: 'false',
+  PILOT_UNIFIED_SIDECAR_SCOPE: 'true',
+  UNSAFE_ENABLE_ADMIN_ENDPOINTS: 'false',
+  XDS_AUTH: 'true',
+}
+
 /** What sets variables and arguments of istiod, and where. */
 interface Source {
   readonly path: Path
@@ -18,8 +44,10 @@ interface Source {
 
 /** Judges what istiod is told by variables and arguments, in its Deployment or in what installs it. */
 export function judgeEnvironment(subject: Subject, tools: Judge): void {
+  // Who states one variable on purpose means to judge the others still.
+  const environment = { ...usualEnvironment, ...tools.params.environment }
   for (const source of sourcesOf(subject, tools.facts.mesh.rootNamespace)) {
-    for (const [name, expected] of Object.entries(tools.params.environment)) {
+    for (const [name, expected] of Object.entries(environment)) {
       if (source.variables.has(name)) judgeVariable(name, expected, source, tools)
     }
     judgeArguments(source, tools)

@@ -3,7 +3,7 @@ import { webhookKind } from '../../core/injector.ts'
 import { installations } from '../../core/installation.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { judgeAgents } from './agents.ts'
-import { judgeEnvironment } from './environment.ts'
+import { judgeEnvironment, usualEnvironment } from './environment.ts'
 import { judgeOverlay } from './overlay.ts'
 import { judgeWebhooks } from './webhooks.ts'
 
@@ -24,26 +24,6 @@ export interface Params {
 
 /** What this rule judges with. */
 export type Judge = Tools<Message, Params>
-
-/** Settings of istiod that verdicts of Sallyport count on, with Istio's own defaults. Istio: pilot/pkg/features. */
-const environment: Params['environment'] = {
-  ENABLE_DEBUG_ENDPOINT_AUTH: 'true',
-  ENABLE_ENHANCED_DESTINATIONRULE_MERGE: 'true',
-  ENABLE_WILDCARD_HOST_SERVICE_ENTRIES_FOR_TLS: 'false',
-  ENABLE_XDS_API_GENERATOR_AUTH: 'true',
-  ISTIO_WORKLOAD_ENTRY_VALIDATE_IDENTITY: 'true',
-  JWKS_RESOLVER_INSECURE_SKIP_VERIFY: 'false',
-  PILOT_ENABLE_ALPHA_GATEWAY_API: 'false',
-  PILOT_ENABLE_STRICT_GATEWAY_MERGING: 'true',
-  PILOT_ENABLE_XDS_IDENTITY_CHECK: 'true',
-  PILOT_IGNORE_RESOURCES: '',
-  PILOT_INSECURE_MULTICLUSTER_KUBECONFIG_OPTIONS: '',
-  PILOT_JWT_ENABLE_REMOTE_JWKS: 'false',
-  PILOT_SKIP_VALIDATE_TRUST_DOMAIN: 'false',
-  PILOT_UNIFIED_SIDECAR_SCOPE: 'true',
-  UNSAFE_ENABLE_ADMIN_ENDPOINTS: 'false',
-  XDS_AUTH: 'true',
-}
 
 export default defineRule<Message, Params>({
   id: 'require-guarded-control-plane',
@@ -68,9 +48,9 @@ export default defineRule<Message, Params>({
   outsideLaw: false,
   params: {
     environment: {
-      doc: 'Variables of istiod and the value each must have where it is set; true and false in any spelling that Go takes.',
+      doc: 'Variables of istiod and the value each must have where it is set; true and false in any spelling that Go takes. What a policy states comes on top of the default.',
       schema: { type: 'object', additionalProperties: { type: 'string' } },
-      default: environment,
+      default: usualEnvironment,
     },
   },
   messages: {

@@ -1,4 +1,5 @@
-import { cniExcludedNamespaces } from '../../core/cni.ts'
+import { reachesMetadata } from '../../core/change.ts'
+import { ambientAgents, cniExcludedNamespaces } from '../../core/cni.ts'
 import { injectionOf, servedRevisions, webhookKind } from '../../core/injector.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { enumerate } from '../../core/text.ts'
@@ -19,6 +20,8 @@ type Message =
   | 'not-asked'
   | 'unserved'
   | 'dataplane-mode'
+  | 'ambient-off'
+  | 'ambient-unseen'
   | 'reserved-name'
   | 'cni-excluded'
   | 'no-default-deny'
@@ -44,7 +47,7 @@ export default defineRule<Message, Record<never, never>>({
   ].join(' '),
   judges: ['Namespace'],
   reads: ['ConfigMap', webhookKind, networkPolicy],
-  facts: ['mesh', 'workloads'],
+  facts: ['mesh', 'waypoints', 'workloads'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
   classes: ['governed'],
@@ -93,6 +96,20 @@ export default defineRule<Message, Record<never, never>>({
       fix: 'set the label to "ambient", or ask for injection',
       threats: ['ns/dataplane-mode'],
     },
+    'ambient-off': {
+      severity: 'critical',
+      enforcementAction: 'deny',
+      why: 'istio-cni is installed without ambient mode, so nothing takes the traffic of the pods',
+      fix: 'set label istio-injection: enabled instead, or have ambient.enabled set for istio-cni first',
+      threats: ['ns/dataplane-mode'],
+    },
+    'ambient-unseen': {
+      severity: 'high',
+      enforcementAction: 'warn',
+      why: 'no istio-cni is seen in the cluster, without which ambient mode takes the traffic of no pod',
+      fix: 'set label istio-injection: enabled instead, or have istio-cni installed with ambient.enabled first',
+      threats: ['ns/dataplane-mode'],
+    },
     'reserved-name': {
       severity: 'high',
       enforcementAction: 'deny',
@@ -116,7 +133,7 @@ export default defineRule<Message, Record<never, never>>({
     },
   },
   check(subject, tools) {
-    if (subject.subresource !== '') return
+    if (!reachesMetadata(subject)) return
     const { name } = subject.ref
     if (tools.facts.workloads.mayOptOut.some(fact => fact.namespace === name && fact.serviceAccounts.includes('*')))
       return
@@ -136,6 +153,7 @@ function judgeLabels(subject: Subject, tools: Judge): void {
   const question = { namespace: subject.ref.name, namespaceLabels: labels, labels: new Map(), annotations: new Map() }
   const served = servedRevisions(tools)
   const decision = injectionOf(question, tools, served)
+  if (decision.outcome === 'ambient') judgeAmbient(tools)
   if (decision.outcome === 'not-injected') judgeOff(decision, labels, [...(served?.keys() ?? [])], tools)
   const injection = labels.get(injectionLabel)
   const revision = labels.get(revisionLabel)
@@ -146,6 +164,16 @@ function judgeLabels(subject: Subject, tools: Judge): void {
   if (decision.because === 'revisions-unknown' && injection === undefined) {
     const unknown = `whether revision "${revision}" is served`
     tools.notJudged(['metadata', 'labels', revisionLabel], unknown, 'name the revisions under spec.mesh.revisions')
+  }
+}
+
+/** A label takes nobody into ambient mode where no agent of the node reads it. Whoever lists waypoints has such agents. */
+function judgeAmbient(tools: Judge): void {
+  const path = ['metadata', 'labels', dataplaneModeLabel]
+  const agents = ambientAgents(tools.facts, tools.inventory)
+  if (agents === 'off') tools.report('ambient-off', { path, value: 'ambient' })
+  else if (agents === 'unseen' && tools.facts.waypoints === undefined) {
+    tools.report('ambient-unseen', { path, value: 'ambient' })
   }
 }
 

@@ -33,7 +33,14 @@ export function judgeNamespace(subject: Subject, tools: Judge): void {
   const chosen = chosenWaypoint(labels, client)
   if (chosen === undefined) return
   if (chosen === 'none') {
-    tools.report('opted-out', { path: labelPath, value: 'none', slots: { what: 'the namespace', remedy: nameAnother } })
+    // Of a namespace it says no more than no label does: something must be there that would leave by a waypoint.
+    if (inherits !== false) {
+      tools.report('opted-out', {
+        path: labelPath,
+        value: 'none',
+        slots: { what: 'the namespace', remedy: nameAnother },
+      })
+    }
     return
   }
   judgeChosen(chosen, client, inherits, tools)

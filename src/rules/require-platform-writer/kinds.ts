@@ -3,8 +3,8 @@ import { isAccountOf } from '../../core/writer.ts'
 
 /**
  * Kinds by which networks are opened and closed beside NetworkPolicy, by group: of the admin tier of Kubernetes (SIG
- * Network, network-policy-api), Cilium, Calico, OVN-Kubernetes, OpenShift and Antrea; and the kinds that install a
- * mesh. What Sail's operator derives from an Istio (IstioRevision) is judged by content alone.
+ * Network, network-policy-api), Cilium, Calico, OVN-Kubernetes, OpenShift, Antrea and of hosted clusters (EKS, GKE); and
+ * the kinds that install a mesh. What Sail's operator derives from an Istio (IstioRevision) is judged by content alone.
  */
 const platformKinds: Readonly<Record<string, readonly string[]>> = {
   'policy.networking.k8s.io': ['AdminNetworkPolicy', 'BaselineAdminNetworkPolicy', 'ClusterNetworkPolicy'],
@@ -16,6 +16,7 @@ const platformKinds: Readonly<Record<string, readonly string[]>> = {
     'CiliumEnvoyConfig',
     'CiliumLocalRedirectPolicy',
     'CiliumNetworkPolicy',
+    'CiliumNodeConfig',
   ],
   'crd.projectcalico.org': [
     'FelixConfiguration',
@@ -58,6 +59,8 @@ const platformKinds: Readonly<Record<string, readonly string[]>> = {
     'Tier',
     'TrafficControl',
   ],
+  'networking.k8s.aws': ['ApplicationNetworkPolicy', 'ClusterNetworkPolicy'],
+  'networking.gke.io': ['EgressNATPolicy', 'FQDNNetworkPolicy'],
   'install.istio.io': ['IstioOperator'],
   'sailoperator.io': ['Istio', 'IstioCNI', 'IstioRevisionTag', 'ZTunnel'],
 }

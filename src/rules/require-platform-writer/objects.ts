@@ -1,6 +1,7 @@
 import { cniConfigName, cniNamespaces } from '../../core/cni.ts'
 import type { Kind } from '../../core/kind.ts'
 import { isMeshConfigMap } from '../../core/mesh.ts'
+import { isRegistration } from '../../core/registration.ts'
 import type { Subject } from '../../core/rule.ts'
 import { dig, text } from '../../istio/json.ts'
 import { meshGroups } from '../../istio/kinds.ts'
@@ -20,11 +21,14 @@ const admissionKinds: readonly Kind[] = [
 export const sharedKinds: readonly Kind[] = [
   ...admissionKinds,
   'APIService.apiregistration.k8s.io',
+  'ClusterTrustBundle.certificates.k8s.io',
   'CustomResourceDefinition.apiextensions.k8s.io',
   'DaemonSet.apps',
   'Deployment.apps',
   'GatewayClass.gateway.networking.k8s.io',
+  'NetworkAttachmentDefinition.k8s.cni.cncf.io',
   'Secret',
+  'Service',
 ]
 
 /** What an object is to the mesh, and whether its controllers write it too. */
@@ -33,6 +37,9 @@ export interface MeshObject {
   readonly what: string
   readonly isControllers: boolean
 }
+
+/** What the root certificate is for. */
+const trust = 'what proxies trust the control plane by'
 
 /** The groups whose definitions and API services are the platform's: those of the mesh and the guard's own. */
 const guardedGroups: ReadonlySet<string> = new Set([...meshGroups, 'sallyport.dev'])
@@ -50,28 +57,55 @@ export function meshObjectOf(subject: Subject, rootNamespace: string): MeshObjec
 function describe(subject: Subject, object: unknown, root: string): MeshObject | undefined {
   const { kind, ref } = subject
   const isRoot = ref.namespace === root
-  const isAgents = isRoot || cniNamespaces.includes(ref.namespace)
+  const isAgents = isRoot || agentNamespaces.includes(ref.namespace)
   switch (kind) {
     case 'ConfigMap':
       return describeConfigMap(subject, object, { isRoot, isAgents })
     case 'Secret':
       return isRoot ? describeSecret(object, ref.name) : undefined
     case 'DaemonSet.apps':
-      return isAgents && ref.name === 'istio-cni-node' ? own('the agent of istio-cni') : undefined
+      return isAgents && isAgent(ref.name) ? own('an agent that takes the traffic of pods') : undefined
     case 'Deployment.apps':
-      return isRoot && /^istiod(-|$)/.test(ref.name) ? own('the control plane') : undefined
+    case 'Service':
+      return isRoot && isControlPlane(object, ref.name) ? own('the control plane') : undefined
     case 'CustomResourceDefinition.apiextensions.k8s.io':
     case 'APIService.apiregistration.k8s.io':
       return describeGroup(object)
+    case 'ClusterTrustBundle.certificates.k8s.io':
+      // Istio: pilot/pkg/config/kube/clustertrustbundle/controller.go.
+      return ref.name.startsWith('istio.io:') ? kept(trust) : undefined
+    case 'NetworkAttachmentDefinition.k8s.cni.cncf.io':
+      // Istio: istio-cni chart, templates/network-attachment-definition.yaml; injection-template.yaml names it in full.
+      return ref.namespace === 'default' && ref.name === 'istio-cni'
+        ? own('what redirects the traffic of pods')
+        : undefined
     case 'GatewayClass.gateway.networking.k8s.io': {
       const controller = text(dig(object, 'spec', 'controllerName')) ?? ''
       return controller.startsWith('istio.io/') ? kept('a class of gateways that Istio runs') : undefined
     }
     default:
-      return admissionKinds.includes(kind) && isOfMesh(object, ref.name)
+      return admissionKinds.includes(kind) && isRegistration(object, ref.name)
         ? kept('part of how injection and the guard are registered')
         : undefined
   }
+}
+
+/** Where agents of the nodes are installed; the Sail operator gives ztunnel a namespace of its own. */
+const agentNamespaces: readonly string[] = [...cniNamespaces, 'ztunnel']
+
+/** Istio: charts istio-cni and ztunnel, templates/daemonset.yaml. */
+function isAgent(name: string): boolean {
+  return name === 'istio-cni-node' || name === 'ztunnel'
+}
+
+/**
+ * Whether a Deployment makes pods that answer for the control plane, or a Service leads to them. Istio: istio-discovery
+ * chart, templates/deployment.yaml, service.yaml: without a revision the pods are selected by `app: istiod` and
+ * `istio: pilot`, with one by `app: istiod` and the revision.
+ */
+function isControlPlane(object: unknown, name: string): boolean {
+  if (/^istiod(-|$)/.test(name)) return true
+  return dig(object, 'spec', 'template', 'metadata', 'labels', 'app') === 'istiod'
 }
 
 function own(what: string): MeshObject {
@@ -90,7 +124,7 @@ function describeConfigMap(
 ): MeshObject | undefined {
   // Istio: pilot/pkg/features (PILOT_CA_CERT_CONFIGMAP, PILOT_CRL_CONFIGMAP); istiod writes them into every namespace.
   const isTrust = name === 'istio-ca-root-cert' || name === 'istio-ca-crl'
-  if (isTrust && namespaceClass !== 'notGoverned') return kept('what proxies trust the control plane by')
+  if (isTrust && namespaceClass !== 'notGoverned') return kept(trust)
   if (isAgents && name === cniConfigName) return own('the configuration of istio-cni')
   // Istio: pilot/pkg/config/kube/gatewaycommon/gateway_utils.go (GatewayClassDefaults), of the root namespace only.
   if (isRoot && labelsOf(object).has('gateway.istio.io/defaults-for-class')) {
@@ -100,6 +134,8 @@ function describeConfigMap(
 }
 
 function describeSecret(object: unknown, name: string): MeshObject | undefined {
+  // Istio: istio-discovery chart, templates/deployment.yaml (KUBECONFIG, volume istio-kubeconfig).
+  if (name === 'istio-kubeconfig') return own('the cluster that the control plane takes everything from')
   if (name === 'cacerts' || name === 'istio-ca-secret') return kept('the certificate authority of the mesh')
   // Istio: pkg/kube/multicluster/secretcontroller.go (MultiClusterSecretLabel).
   return labelsOf(object).get('istio/multiCluster') === 'true' ? own('another cluster of the mesh') : undefined
@@ -108,16 +144,6 @@ function describeSecret(object: unknown, name: string): MeshObject | undefined {
 function describeGroup(object: unknown): MeshObject | undefined {
   const group = text(dig(object, 'spec', 'group')) ?? ''
   return guardedGroups.has(group) ? own(`what kinds of ${group} are, and who serves them`) : undefined
-}
-
-/**
- * Istio: istio-discovery chart, templates/mutatingwebhook.yaml, revision-tags-mwc.yaml,
- * validatingwebhookconfiguration.yaml.
- */
-function isOfMesh(object: unknown, name: string): boolean {
-  if (/^(istio|istiod|sallyport)(-|$)/.test(name)) return true
-  const app = labelsOf(object).get('app')
-  return app === 'sidecar-injector' || app === 'istiod'
 }
 
 /**

@@ -1,3 +1,4 @@
+import { reachesMetadata } from '../../core/change.ts'
 import type { Kind } from '../../core/kind.ts'
 import type { Path } from '../../core/path.ts'
 import type { Requester } from '../../core/review.ts'
@@ -75,7 +76,7 @@ export default defineRule<Message, Params>({
       severity: 'critical',
       enforcementAction: 'deny',
       why: '"{value}" is not of the platform, to which namespace "{namespace}" belongs',
-      fix: 'have the platform apply it, or add the user or a group to spec.identities.platform',
+      fix: 'have the platform apply it, or add the user, a group or the service account to spec.identities.platform',
       threats: [
         'sidecar/root-namespace',
         'injector/config',
@@ -93,14 +94,14 @@ export default defineRule<Message, Params>({
       severity: 'high',
       enforcementAction: 'deny',
       why: 'objects of kind {kind} open or close the network for others, and "{value}" is not of the platform',
-      fix: 'have the platform apply it, or add the user or a group to spec.identities.platform, or remove the kind from params.kinds',
+      fix: 'have the platform apply it, or add the user, a group or the service account to spec.identities.platform, or remove the kind from params.kinds',
       threats: ['netpol/cni-kinds', 'sail/values', 'operator/iop'],
     },
     'mesh-object': {
       severity: 'high',
       enforcementAction: 'deny',
       why: 'it is {what}, and "{value}" is not of the platform',
-      fix: 'have the platform apply it, or add the user or a group to spec.identities.platform{others}',
+      fix: 'have the platform apply it, or add the user, a group or the service account to spec.identities.platform{others}',
       threats: [
         'crd/istio',
         'apiservice/external',
@@ -116,7 +117,7 @@ export default defineRule<Message, Params>({
       severity: 'high',
       enforcementAction: 'deny',
       why: '"{value}" is not of the platform, to which the namespace belongs, and {what}',
-      fix: 'have the platform do it, or add the user or a group to spec.identities.platform',
+      fix: 'have the platform do it, or add the user, a group or the service account to spec.identities.platform',
       threats: ['ns/topology-network', 'ns/control-plane-clusters', 'ns/delete-egress'],
     },
     'exempt-name': {
@@ -144,7 +145,8 @@ export default defineRule<Message, Params>({
   check(subject, tools) {
     // Controllers write the status of what others wrote.
     const { requester } = subject
-    if (requester === undefined || subject.subresource !== '') return
+    if (requester === undefined) return
+    if (subject.kind === 'Namespace' ? !reachesMetadata(subject) : subject.subresource !== '') return
     for (const concern of concernsOf(subject, requester, tools)) judge(concern, requester, tools)
   },
 })
@@ -192,7 +194,7 @@ function concernsOf(subject: Subject, requester: Requester, tools: Judge): reado
   }
   const found = meshObjectOf(subject, facts.mesh.rootNamespace)
   if (found !== undefined) {
-    const others = found.isControllers ? ', or what keeps it to spec.identities.controllers' : ''
+    const others = found.isControllers ? ', or who keeps it, beside istiod, to spec.identities.controllers' : ''
     const passes = (): boolean => isCluster() || (found.isControllers && isController(requester, facts))
     return [{ message: 'mesh-object', path: ['metadata', 'name'], slots: { what: found.what, others }, passes }]
   }
