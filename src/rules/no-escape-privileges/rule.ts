@@ -1,4 +1,5 @@
 import { type DataPlane, dataPlaneOf } from '../../core/dataplane.ts'
+import { gatewayApiKind } from '../../core/generated.ts'
 import { webhookKind } from '../../core/injector.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
 import { defineRule } from '../../core/rule.ts'
@@ -20,7 +21,7 @@ export default defineRule<Message, Params>({
     '`spec.workloads.mayHavePrivileges`.',
   ].join(' '),
   judges: workloadKinds,
-  reads: ['ConfigMap', 'Namespace', webhookKind],
+  reads: ['ConfigMap', 'Namespace', webhookKind, gatewayApiKind],
   facts: ['workloads', 'mesh'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
@@ -53,7 +54,7 @@ export default defineRule<Message, Params>({
     const plane = dataPlaneOf(subject, pod, tools)
     judgePod(pod, plane, tools)
     judgeVolumes(pod, tools)
-    judgeContainers(pod, plane, tools)
+    judgeContainers(subject, pod, plane, tools)
   },
 })
 
