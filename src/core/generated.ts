@@ -20,8 +20,11 @@ const controllers: ReadonlySet<string> = new Set([
 /** What the proxy of a gateway is told to be. */
 const roles: ReadonlySet<string> = new Set(['router', 'waypoint'])
 
-/** Sources of the volumes of a generated pod; what can be written from elsewhere, such as a claim, is not among them. */
-const sources: ReadonlySet<string> = new Set(['name', 'emptyDir', 'downwardAPI', 'projected', 'configMap'])
+/** ConfigMaps in generated pods: roots of trust that istiod and Kubernetes write into each namespace. */
+const configMaps: ReadonlySet<string> = new Set(['istio-ca-root-cert', 'istio-ca-crl', 'kube-root-ca.crt'])
+
+/** Begins the name of the volume with the token of the service account, which the API server adds. */
+const tokenVolume = 'kube-api-access-'
 
 /**
  * Returns true where a pod has the shape of those that istiod makes for a Gateway of the Gateway API, and there is that
@@ -48,7 +51,39 @@ function isLoneGatewayProxy(template: Fields): boolean {
   return program === 'proxy' && roles.has(text(role) ?? '')
 }
 
-/** An `emptyDir` may be written as null, as istiod's templates do. */
+/**
+ * No injector writes over the volumes of such a pod, and the proxy takes from them whom it trusts, and from what the pod says
+ * of itself its control plane: only what istiod's templates mount counts, and nothing that others can fill.
+ */
 function isOwnVolume(volume: unknown): boolean {
-  return isFields(volume) && Object.keys(volume).every(key => sources.has(key))
+  if (!isFields(volume)) return false
+  if (text(field(volume, 'name'))?.startsWith(tokenVolume) === true) return true
+  return Object.keys(volume).every(key => {
+    const source = field(volume, key)
+    switch (key) {
+      case 'name':
+      case 'emptyDir':
+        return true
+      case 'configMap':
+        return configMaps.has(text(field(source, 'name')) ?? '')
+      case 'downwardAPI':
+        return list(field(source, 'items')).every(isOwnField)
+      case 'projected':
+        return list(field(source, 'sources')).every(isToken)
+      default:
+        return false
+    }
+  })
+}
+
+/** `labels` and `annotations`, each as the file of that name. */
+function isOwnField(item: unknown): boolean {
+  const path = text(field(item, 'path'))
+  return (path === 'labels' || path === 'annotations') && dig(item, 'fieldRef', 'fieldPath') === `metadata.${path}`
+}
+
+function isToken(source: unknown): boolean {
+  return (
+    isFields(source) && Object.keys(source).every(key => key === 'serviceAccountToken' || key === 'clusterTrustBundle')
+  )
 }
