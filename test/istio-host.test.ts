@@ -1,6 +1,14 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { covers, isClusterHost, isPublicSuffix, overlaps, parseHost, registrableDomain } from '../src/istio/host.ts'
+import {
+  covers,
+  isClusterHost,
+  isPublicSuffix,
+  leadsIntoCluster,
+  overlaps,
+  parseHost,
+  registrableDomain,
+} from '../src/istio/host.ts'
 import { quote, trimSpace } from '../src/istio/text.ts'
 
 const LABEL_63 = 'a'.repeat(63)
@@ -216,6 +224,21 @@ t.test('public suffixes and registrable domains', t => {
     t.equal(isPublicSuffix(text), suffix, `${text} is a public suffix: ${suffix}`)
     t.equal(registrableDomain(text), domain, `${text} is below ${domain}`)
   }
+  t.end()
+})
+
+t.test('leadsIntoCluster', t => {
+  const rows = [
+    ['a.b.svc.cluster.local', 'k8s.acme', true],
+    ['a.b.svc.k8s.acme', 'k8s.acme', true],
+    ['a.b.svc.clusterset.local', 'cluster.local', true],
+    ['a.b.svc', 'cluster.local', true],
+    ['squid.corp.local', 'cluster.local', false],
+    ['mycluster.local', 'cluster.local', false],
+    ['*.local', 'cluster.local', false],
+    ['reviews', 'cluster.local', false],
+  ] as const
+  for (const [text, domain, yes] of rows) t.equal(leadsIntoCluster(text, domain), yes, `${text}, ${domain}: ${yes}`)
   t.end()
 })
 

@@ -1,5 +1,6 @@
 import { dataplaneModeLabel } from '../istio/injection.ts'
-import { usesHostNetwork } from '../istio/workload.ts'
+import { applicationContainersOf } from '../istio/privilege.ts'
+import { type ContainerEntry, containersOf, hasInjectorOutput, usesHostNetwork } from '../istio/workload.ts'
 import { isGeneratedGateway } from './generated.ts'
 import { injectionOf } from './injector.ts'
 import type { Pod } from './pod.ts'
@@ -14,8 +15,6 @@ export type DataPlane =
   | 'ambient'
   /** Nothing, since the pod is in the network of its node. */
   | 'node'
-  /** Nothing, since the pod is the proxy of a Gateway. */
-  | 'gateway'
   /** Nothing, with the policy's leave. */
   | 'none'
 
@@ -32,10 +31,41 @@ export function dataPlaneOf(
   if (usesHostNetwork(pod.template)) return 'node'
   const namespace = subject.ref.namespace
   if (mayDeviate(sources.facts.workloads.mayOptOut, namespace, pod)) return 'none'
-  if (isGeneratedGateway(subject, pod, sources)) return 'gateway'
   const { namespaceLabels } = subject
   if (namespaceLabels?.get(dataplaneModeLabel) !== 'ambient') return 'sidecar'
   const { labels, annotations } = pod
   const decision = injectionOf({ namespace, namespaceLabels, labels, annotations }, sources)
   return decision.outcome === 'ambient' ? 'ambient' : 'sidecar'
+}
+
+/**
+ * Returns the containers of a pod that are to be judged as an application's. Those with the names of injected ones are not
+ * among them where the injector brings such: no-forged-injection compares them with what it writes. Elsewhere, in ambient
+ * mode or beside another template than the sidecar's, they are containers like any other.
+ */
+export function authoredContainersOf(
+  subject: Subject,
+  pod: Pod,
+  sources: Pick<Tools<string, unknown>, 'facts' | 'inventory'>,
+): readonly ContainerEntry[] {
+  const all = containersOf(pod.template)
+  const application = applicationContainersOf(pod.template)
+  return application.length === all.length || bringsSidecar(subject, pod, sources) ? application : all
+}
+
+/** What an author who may do without a proxy writes into one is compared with nothing: before the injector it is all theirs. */
+function bringsSidecar(
+  { ref, namespaceLabels, phase }: Subject,
+  pod: Pod,
+  sources: Pick<Tools<string, unknown>, 'facts' | 'inventory'>,
+): boolean {
+  if (usesHostNetwork(pod.template)) return false
+  const { namespace } = ref
+  const { labels, annotations } = pod
+  const mayOptOut = mayDeviate(sources.facts.workloads.mayOptOut, namespace, pod)
+  if (mayOptOut && phase === 'submitted') return false
+  const decision = injectionOf({ namespace, namespaceLabels, labels, annotations }, sources)
+  if (decision.outcome === 'injected') return decision.templates.includes('sidecar')
+  if (decision.outcome === 'unknown' || isGeneratedGateway(namespace, pod, sources.inventory)) return true
+  return !mayOptOut && phase === 'final' && hasInjectorOutput(pod.template)
 }

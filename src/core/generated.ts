@@ -1,107 +1,89 @@
-import { dig, type Fields, field, list, text } from '../istio/json.ts'
-import { containersOf, podTemplateOf } from '../istio/workload.ts'
-import { sameJson } from './change.ts'
+import { dig, type Fields, field, isFields, list, text } from '../istio/json.ts'
+import { containersOf, proxyContainerName, usesHostNetwork } from '../istio/workload.ts'
 import type { Inventory } from './inventory.ts'
-import { groupOf } from './kind.ts'
-import { isMadeBy } from './owner.ts'
+import type { Kind } from './kind.ts'
 import type { Pod } from './pod.ts'
-import type { Subject, Tools } from './rule.ts'
-import { isController } from './writer.ts'
 
-const gatewayKind = 'Gateway.gateway.networking.k8s.io'
-const deploymentKind = 'Deployment.apps'
-const replicaSetKind = 'ReplicaSet.apps'
+/** The Gateway API's, not Istio's. */
+export const gatewayApiKind: Kind = 'Gateway.gateway.networking.k8s.io'
 
-/** Kinds that isGeneratedGateway looks up. */
-export const generatedKinds: readonly string[] = [gatewayKind, deploymentKind, replicaSetKind]
-
-/** Label with the name of the Gateway that a pod is made for. */
 const nameLabel = 'gateway.networking.k8s.io/gateway-name'
+const managedLabel = 'gateway.istio.io/managed'
 
-/** The only container of such a pod: Envoy, or Istio's other proxy. */
-const proxyNames: ReadonlySet<string> = new Set(['istio-proxy', 'agentgateway'])
+/** Who istiod says has made a pod: its controllers of gateways, of waypoints and of gateways between networks. */
+const controllers: ReadonlySet<string> = new Set([
+  'istio.io-gateway-controller',
+  'istio.io-mesh-controller',
+  'istio.io-eastwest-controller',
+])
+
+/** What the proxy of a gateway is told to be. */
+const roles: ReadonlySet<string> = new Set(['router', 'waypoint'])
+
+/** ConfigMaps in generated pods: roots of trust that istiod and Kubernetes write into each namespace. */
+const configMaps: ReadonlySet<string> = new Set(['istio-ca-root-cert', 'istio-ca-crl', 'kube-root-ca.crt'])
+
+/** Begins the name of the volume with the token of the service account, which the API server adds. */
+const tokenVolume = 'kube-api-access-'
 
 /**
- * Returns true for a pod that istiod has generated for a Gateway of the Gateway API, a waypoint among them: it is the
- * proxy itself, so it has no sidecar and wants none (`sidecar.istio.io/inject: "false"`, `istio.io/dataplane-mode: none`).
- * Its labels prove nothing, since anybody may write them. What proves it is the chain of owners down to a Gateway that
- * exists, each link with its uid, and who asks:
+ * Returns true where a pod has the shape of those that istiod makes for a Gateway of the Gateway API, and there is that
+ * Gateway: one container, which is a proxy in the role of a gateway or waypoint. Such a pod has no application whose traffic
+ * would have to be captured. Labels and owners can be written by anybody, so that nothing is taken from them but the
+ * Gateway's name; what the container holds besides is for no-forged-injection to judge.
  *
- *     Deployment    owned by the Gateway             written by istiod
- *     ReplicaSet    controlled by the Deployment     created by the controller of Deployments
- *     Pod           controlled by the ReplicaSet     created by the controller of ReplicaSets
- *
- * Others may change what stands around the template (scale it, restart it by its controllers), not the template itself.
- *
- * Istio: pilot/pkg/config/kube/gatewaycommon/deploymentcontroller.go; istio-discovery chart, files/kube-gateway.yaml,
- * waypoint.yaml, agentgateway.yaml.
+ * Istio: istio-discovery chart, files/kube-gateway.yaml and waypoint.yaml; pilot/pkg/config/kube/gatewaycommon
+ * (deploymentcontroller.go).
  */
-export function isGeneratedGateway(
-  subject: Subject,
-  pod: Pod,
-  sources: Pick<Tools<string, unknown>, 'facts' | 'inventory'>,
-): boolean {
+export function isGeneratedGateway(namespace: string, pod: Pod, inventory: Inventory): boolean {
   const gateway = pod.labels.get(nameLabel)
-  if (gateway === undefined || !isProxyAlone(pod)) return false
-  const { kind, ref, object } = subject
-  const { inventory } = sources
-  const deployment = kind === deploymentKind ? object : deploymentOf(kind, object, ref.namespace, inventory)
-  if (deployment === undefined || !isOwnedBy(deployment, gateway, ref.namespace, inventory)) return false
-  return isWrittenByItsMaker(subject, sources) || leavesTemplate(subject, pod)
+  if (gateway === undefined || !controllers.has(pod.labels.get(managedLabel) ?? '')) return false
+  if (usesHostNetwork(pod.template) || !isLoneGatewayProxy(pod.template)) return false
+  if (!list(dig(pod.template, 'spec', 'volumes')).every(isOwnVolume)) return false
+  return inventory.find(gatewayApiKind, namespace, gateway) !== undefined
 }
 
-function isProxyAlone(pod: Pod): boolean {
-  const [only, ...others] = containersOf(pod.template)
-  return only?.list === 'containers' && proxyNames.has(only.name) && others.length === 0
+function isLoneGatewayProxy(template: Fields): boolean {
+  const [only, ...others] = containersOf(template)
+  if (only === undefined || others.length > 0) return false
+  if (only.list !== 'containers' || only.name !== proxyContainerName) return false
+  const [program, role] = list(field(only.container, 'args'))
+  return program === 'proxy' && roles.has(text(role) ?? '')
 }
 
-function deploymentOf(kind: string, object: Fields, namespace: string, inventory: Inventory): Fields | undefined {
-  const set = kind === 'Pod' ? controllerOf(object, replicaSetKind, namespace, inventory) : object
-  if (set === undefined || (kind !== 'Pod' && kind !== replicaSetKind)) return undefined
-  return controllerOf(set, deploymentKind, namespace, inventory)
+/**
+ * No injector writes over the volumes of such a pod, and the proxy takes from them whom it trusts, and from what the pod says
+ * of itself its control plane: only what istiod's templates mount counts, and nothing that others can fill.
+ */
+function isOwnVolume(volume: unknown): boolean {
+  if (!isFields(volume)) return false
+  if (text(field(volume, 'name'))?.startsWith(tokenVolume) === true) return true
+  return Object.keys(volume).every(key => {
+    const source = field(volume, key)
+    switch (key) {
+      case 'name':
+      case 'emptyDir':
+        return true
+      case 'configMap':
+        return configMaps.has(text(field(source, 'name')) ?? '')
+      case 'downwardAPI':
+        return list(field(source, 'items')).every(isOwnField)
+      case 'projected':
+        return list(field(source, 'sources')).every(isToken)
+      default:
+        return false
+    }
+  })
 }
 
-/** Returns the controller of an object, if it is of a kind and exists with the uid that the reference says. */
-function controllerOf(object: Fields, kind: string, namespace: string, inventory: Inventory): Fields | undefined {
-  const reference = referencesOf(object).find(
-    entry => field(entry, 'controller') === true && `${text(field(entry, 'kind'))}.apps` === kind,
-  )
-  return found(reference, kind, namespace, inventory)
+/** `labels` and `annotations`, each as the file of that name. */
+function isOwnField(item: unknown): boolean {
+  const path = text(field(item, 'path'))
+  return (path === 'labels' || path === 'annotations') && dig(item, 'fieldRef', 'fieldPath') === `metadata.${path}`
 }
 
-function isOwnedBy(deployment: Fields, name: string, namespace: string, inventory: Inventory): boolean {
-  return referencesOf(deployment).some(
-    entry =>
-      field(entry, 'kind') === 'Gateway' &&
-      groupOf(text(field(entry, 'apiVersion')) ?? '') === 'gateway.networking.k8s.io' &&
-      field(entry, 'name') === name &&
-      found(entry, gatewayKind, namespace, inventory) !== undefined,
-  )
-}
-
-function referencesOf(object: Fields): readonly unknown[] {
-  return list(dig(object, 'metadata', 'ownerReferences'))
-}
-
-function found(reference: unknown, kind: string, namespace: string, inventory: Inventory): Fields | undefined {
-  const uid = text(field(reference, 'uid'))
-  const object = inventory.find(kind, namespace, text(field(reference, 'name')) ?? '')
-  return uid !== undefined && dig(object, 'metadata', 'uid') === uid ? object : undefined
-}
-
-function isWrittenByItsMaker({ kind, requester }: Subject, { facts }: Pick<Tools<string, unknown>, 'facts'>): boolean {
-  if (requester === undefined) return true
-  if (kind === deploymentKind) return isController(requester, facts)
-  return isMadeBy(requester, kind === 'Pod' ? replicaSetKind : deploymentKind)
-}
-
-/** True for an UPDATE that leaves labels and spec of the pod alone, and for the old object of one, which was judged before. */
-function leavesTemplate({ kind, oldObject, operation }: Subject, { template }: Pod): boolean {
-  if (operation !== 'UPDATE') return false
-  if (oldObject === undefined) return true
-  const before = podTemplateOf(kind, oldObject)?.template
+function isToken(source: unknown): boolean {
   return (
-    sameJson(dig(before, 'metadata', 'labels'), dig(template, 'metadata', 'labels')) &&
-    sameJson(field(before, 'spec'), template['spec'])
+    isFields(source) && Object.keys(source).every(key => key === 'serviceAccountToken' || key === 'clusterTrustBundle')
   )
 }

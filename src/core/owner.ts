@@ -42,7 +42,6 @@ export function ownersOf(review: Review, inventory: Inventory): readonly Owner[]
   return owners
 }
 
-/** Returns the object that a reference with `controller: true` names, if it exists with the uid that the reference says. */
 function controllerOf(child: unknown, namespace: string, inventory: Inventory): Owner | undefined {
   for (const reference of list(dig(child, 'metadata', 'ownerReferences'))) {
     const kindName = text(field(reference, 'kind'))
@@ -68,8 +67,7 @@ export function isMadeByController(object: unknown, requester: Requester): boole
   })
 }
 
-/** Returns true where the requester is the controller that makes the children of a kind of owner; also where nobody asks. */
-export function isMadeBy(requester: Requester | undefined, owner: Kind): boolean {
+function isMadeBy(requester: Requester | undefined, owner: Kind): boolean {
   if (requester === undefined) return true
   const controller = controllers[owner]
   return (

@@ -1,5 +1,5 @@
 import { nothing, rangesOf } from '../istio/cidr.ts'
-import { type Host, isClusterHost } from '../istio/host.ts'
+import { type Host, leadsIntoCluster } from '../istio/host.ts'
 import { liveApprovals } from './clients.ts'
 import type { Tools } from './rule.ts'
 import { giveRanges, judgeUncaptured } from './uncaptured.ts'
@@ -38,7 +38,7 @@ function placeOfAddress(address: string, { facts }: Sources): Place {
 
 /** A name of two labels may be that of a Service with its namespace, which the resolver of a pod completes. */
 function placeOfName({ form, text }: Host, { facts, inventory }: Sources): Place {
-  if (form === 'label' || isClusterHost(text, facts.mesh.clusterDomain)) return 'accepted'
+  if (form === 'label' || leadsIntoCluster(text, facts.mesh.clusterDomain)) return 'accepted'
   const [service = '', namespace = '', ...more] = text.split('.')
   if (more.length > 0) return 'outside'
   // No top-level domain is called like the namespace of the control plane.

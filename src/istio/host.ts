@@ -236,8 +236,24 @@ function baseName(host: string): string | undefined {
  *     reviews                           cluster.local    false
  */
 export function isClusterHost(host: string, clusterDomain: string): boolean {
-  for (const zone of [clusterDomain, 'local', 'svc']) {
-    if (host === zone || covers(`*.${zone}`, host)) return true
-  }
-  return false
+  return isBelow(host, [clusterDomain, 'local', 'svc'])
+}
+
+/**
+ * Returns true where every name of a canonical host leads to something in the cluster, or in one of the same set. Other names
+ * below `local` do not: many an organisation calls its own network so, and such a name is no claim to a Service's either.
+ *
+ *     host                       cluster domain   answer
+ *     a.b.svc.cluster.local      cluster.local    true
+ *     a.b.svc.clusterset.local   cluster.local    true
+ *     a.b.svc                    k8s.acme         true
+ *     squid.corp.local           cluster.local    false
+ *     *.local                    cluster.local    false
+ */
+export function leadsIntoCluster(host: string, clusterDomain: string): boolean {
+  return isBelow(host, [clusterDomain, 'cluster.local', 'clusterset.local', 'svc'])
+}
+
+function isBelow(host: string, zones: readonly string[]): boolean {
+  return zones.some(zone => host === zone || covers(`*.${zone}`, host))
 }

@@ -88,6 +88,15 @@ const proxyFlags: ReadonlySet<string> = new Set([
   '--outlierLogPath',
 ])
 
+/** Flags that istiod writes into the proxies of Gateways, with their value in the next argument. */
+const gatewayFlags: ReadonlySet<string> = new Set([
+  '--domain',
+  '--serviceCluster',
+  '--proxyLogLevel',
+  '--proxyComponentLogLevel',
+  '--log_output_level',
+])
+
 /** What is wrong with the arguments of a proxy. */
 export type ArgumentFault =
   /** It is no sidecar, or no proxy at all. */
@@ -113,10 +122,27 @@ export type ArgumentFault =
 export function proxyArgumentFault(args: readonly unknown[]): ArgumentFault | undefined {
   if (args.length === 0) return undefined
   if (args[0] !== 'proxy' || args[1] !== 'sidecar') return { kind: 'role' }
+  return flagFault(args, domainFlag)
+}
+
+/**
+ * Returns what is wrong with the arguments of a proxy that istiod made for a Gateway, after the two that name its role, or
+ * undefined where one of its templates may have written them.
+ *
+ * Istio: istio-discovery chart, files/kube-gateway.yaml and waypoint.yaml (args).
+ */
+export function gatewayArgumentFault(args: readonly unknown[]): ArgumentFault | undefined {
+  return flagFault(args, gatewayFlags)
+}
+
+const domainFlag: ReadonlySet<string> = new Set(['--domain'])
+
+/** `apart` are the flags whose value may be the next argument. */
+function flagFault(args: readonly unknown[], apart: ReadonlySet<string>): ArgumentFault | undefined {
   for (let index = 2; index < args.length; index++) {
     const arg = text(args[index]) ?? ''
     if (arg === '--log_as_json') continue
-    if (arg === '--domain' && typeof args[index + 1] === 'string') index++
+    if (apart.has(arg) && typeof args[index + 1] === 'string') index++
     else if (!proxyFlags.has(arg.slice(0, Math.max(0, arg.indexOf('='))))) return { kind: 'flag', index }
   }
   return undefined

@@ -9,6 +9,7 @@ const fieldVariables: ReadonlyMap<string, string> = new Map([
   ['SERVICE_ACCOUNT', 'spec.serviceAccountName'],
   ['HOST_IP', 'status.hostIP'],
   ['ISTIO_META_NODE_NAME', 'spec.nodeName'],
+  ['ISTIO_META_SERVICE_ACCOUNT', 'spec.serviceAccountName'],
 ])
 
 /** Variables that the template takes from the limits of the proxy. */

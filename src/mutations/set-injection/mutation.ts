@@ -1,3 +1,4 @@
+import { gatewayApiKind, isGeneratedGateway } from '../../core/generated.ts'
 import { injectionOf, type Served, servedRevisions, webhookKind } from '../../core/injector.ts'
 import { defineMutation, type MetadataChange, type MutationSubject, type MutationTools } from '../../core/mutation.ts'
 import type { Pod } from '../../core/pod.ts'
@@ -23,7 +24,8 @@ export default defineMutation<Params>({
     'plugin read differently, gets the label `sidecar.istio.io/inject: "true"`; an annotation that contradicts it goes.',
     'Where only a named revision is served, the pod gets its label too. The smallest change that makes the pod injected is',
     'made, and none where the pod is injected anyway or no label of its own would help. It leaves alone pods of ambient',
-    'namespaces, pods that ask for another template, pods that the policy lets opt out, and an exact `"false"`.',
+    'namespaces, pods that ask for another template, pods that istiod makes for Gateways, pods that the policy lets opt out,',
+    'and an exact `"false"`.',
   ].join(' '),
   enabled: true,
   cures: [
@@ -33,7 +35,7 @@ export default defineMutation<Params>({
     'require-injection/opted-out',
     'require-injection/unserved-revision',
   ],
-  reads: ['ConfigMap', webhookKind],
+  reads: ['ConfigMap', webhookKind, gatewayApiKind],
   facts: ['workloads', 'mesh'],
   params: {
     optOuts: {
@@ -51,6 +53,7 @@ export default defineMutation<Params>({
     const { pod, namespace, namespaceLabels } = subject
     if (!concernsSidecars(subject) || mayDeviate(tools.facts.workloads.mayOptOut, namespace, pod)) return []
     if (askedBy(pod) === 'false' && !tools.params.optOuts) return []
+    if (isGeneratedGateway(namespace, pod, tools.inventory)) return []
     const served = servedRevisions(tools) ?? assumed(subject)
     const decide = (changed: Pod): InjectionDecision =>
       injectionOf(

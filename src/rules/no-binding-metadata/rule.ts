@@ -4,8 +4,11 @@ import { annotationsOf, labelsOf } from '../../istio/workload.ts'
 
 type Message = 'written'
 
-/** Of the keys outside Istio's domain the one that gives a pod another network, which no sidecar captures. */
-const networks = 'k8s.v1.cni.cncf.io/networks'
+/** Of the keys outside Istio's domain those that give a pod another network, which no sidecar captures. */
+const networks: ReadonlySet<string> = new Set(['k8s.v1.cni.cncf.io/networks', 'v1.multus-cni.io/default-network'])
+
+/** Domain of the labels by which pods are told that istiod makes for Gateways. */
+const gatewayDomain = 'gateway.networking.k8s.io'
 
 export default defineRule<Message, Record<never, never>>({
   id: 'no-binding-metadata',
@@ -50,8 +53,8 @@ export default defineRule<Message, Record<never, never>>({
   },
 })
 
-/** Returns true for keys of Istio's domain, `istio.io/…` and `….istio.io/…`, and for additional networks. */
+/** Returns true for keys of Istio's domain, `istio.io/…` and `….istio.io/…`, for those of Gateways, and for networks. */
 function steers(key: string): boolean {
   const [domain = ''] = key.split('/', 1)
-  return key === networks || domain === 'istio.io' || domain.endsWith('.istio.io')
+  return networks.has(key) || domain === gatewayDomain || domain === 'istio.io' || domain.endsWith('.istio.io')
 }

@@ -1,16 +1,17 @@
-import type { DataPlane } from '../../core/dataplane.ts'
+import { authoredContainersOf, type DataPlane } from '../../core/dataplane.ts'
 import type { Path } from '../../core/path.ts'
 import type { Pod } from '../../core/pod.ts'
+import type { Subject } from '../../core/rule.ts'
 import { dig, field, isFields, list, text } from '../../istio/json.ts'
-import { applicationContainersOf, dropsAll, runsAs } from '../../istio/privilege.ts'
+import { dropsAll, runsAs } from '../../istio/privilege.ts'
 import { type ContainerEntry, proxyContainerName } from '../../istio/workload.ts'
 import { powerOf } from './capability.ts'
 import type { Judge } from './message.ts'
 
 /** Judges every container of the author's own, with what it inherits from its pod. */
-export function judgeContainers(pod: Pod, plane: DataPlane, tools: Judge): void {
+export function judgeContainers(subject: Subject, pod: Pod, plane: DataPlane, tools: Judge): void {
   let inherited: 'root' | 'root-confined' | undefined
-  for (const entry of applicationContainersOf(pod.template)) {
+  for (const entry of authoredContainersOf(subject, pod, tools)) {
     const at = (...segments: Path): Path => pod.at('spec', entry.list, entry.index, 'securityContext', ...segments)
     // A privileged container has every right: nothing of what follows adds to that.
     if (judgeWalls(pod, entry, at, tools)) continue

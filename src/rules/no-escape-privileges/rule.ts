@@ -1,5 +1,5 @@
 import { type DataPlane, dataPlaneOf } from '../../core/dataplane.ts'
-import { generatedKinds } from '../../core/generated.ts'
+import { gatewayApiKind } from '../../core/generated.ts'
 import { webhookKind } from '../../core/injector.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
 import { defineRule } from '../../core/rule.ts'
@@ -26,8 +26,8 @@ export default defineRule<Message, Params>({
     'belong to `spec.workloads.mayHavePrivileges`.',
   ].join(' '),
   judges: workloadKinds,
-  reads: ['ConfigMap', 'Namespace', webhookKind, ...generatedKinds],
-  facts: ['workloads', 'mesh', 'identities'],
+  reads: ['ConfigMap', 'Namespace', webhookKind, gatewayApiKind],
+  facts: ['workloads', 'mesh'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
   classes: ['governed'],
@@ -59,7 +59,7 @@ export default defineRule<Message, Params>({
     const plane = dataPlaneOf(subject, pod, tools)
     judgePod(pod, plane, tools)
     judgeVolumes(pod, tools)
-    judgeContainers(pod, plane, tools)
+    judgeContainers(subject, pod, plane, tools)
   },
 })
 

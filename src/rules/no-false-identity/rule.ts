@@ -1,7 +1,8 @@
+import { gatewayApiKind } from '../../core/generated.ts'
 import { namespaceLabels } from '../../core/inventory.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
-import { workloadKinds } from '../../istio/workload.ts'
+import { containersOf, environmentOf, proxyContainerName, workloadKinds } from '../../istio/workload.ts'
 import { findRegistration } from './registration.ts'
 
 type Message = 'unknown-gateway' | 'topology-label' | 'auto-register'
@@ -9,9 +10,6 @@ type Message = 'unknown-gateway' | 'topology-label' | 'auto-register'
 interface Params {
   readonly networks: readonly string[]
 }
-
-/** The Gateway API's, not Istio's. */
-const gatewayKind = 'Gateway.gateway.networking.k8s.io'
 
 export default defineRule<Message, Params>({
   id: 'no-false-identity',
@@ -27,7 +25,7 @@ export default defineRule<Message, Params>({
     'labels itself.',
   ].join(' '),
   judges: workloadKinds,
-  reads: [gatewayKind, 'Namespace'],
+  reads: [gatewayApiKind, 'Namespace'],
   facts: ['mesh'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
@@ -90,8 +88,8 @@ function judgeGatewayLabels({ ref }: Subject, pod: Pod, tools: Tools<Message, Pa
   if (value === undefined) return
   const path = pod.at('metadata', 'labels', label)
   const gateway = label === managedLabel ? '' : value
-  if (tools.inventory.find(gatewayKind, ref.namespace, gateway) !== undefined) return
-  if (label === managedLabel || tools.inventory.knows(gatewayKind)) {
+  if (tools.inventory.find(gatewayApiKind, ref.namespace, gateway) !== undefined) return
+  if (label === managedLabel || tools.inventory.knows(gatewayApiKind)) {
     tools.report('unknown-gateway', { path, value, slots: { namespace: ref.namespace, gateway } })
   } else {
     const unknown = `whether namespace "${ref.namespace}" has a Gateway "${gateway}"`
@@ -119,7 +117,7 @@ function judgeTopology(subject: Subject, pod: Pod, tools: Tools<Message, Params>
     if (value === undefined || value === written) continue
     const path = pod.at('metadata', 'labels', label)
     if (label === networkLabel && !isForeignNetwork(value, tools)) continue
-    if (label === networkLabel && mayBeWritten(subject, tools)) {
+    if (label === networkLabel && mayBeWritten(value, subject, pod, tools)) {
       const unknown = `whether the injector wrote network "${value}"`
       tools.notJudged(path, unknown, 'give the root Namespace with --inventory, or name the network in params.networks')
     } else {
@@ -133,9 +131,14 @@ function isForeignNetwork(value: string, tools: Tools<Message, Params>): boolean
   return value !== '' && value !== networkOfMesh(tools) && !tools.params.networks.includes(value)
 }
 
-/** The injector labels each pod with the network of its control plane, where that has one. */
-function mayBeWritten(subject: Subject, tools: Tools<Message, Params>): boolean {
-  return subject.phase === 'final' && networkOfMesh(tools) === undefined
+/**
+ * The injector labels each pod with the network of its control plane, where that has one, and tells the proxy the same: what
+ * the proxy was not told was written later. Istio: pkg/kube/inject/webhook.go (applyMetadata, overwriteClusterInfo).
+ */
+function mayBeWritten(value: string, subject: Subject, pod: Pod, tools: Tools<Message, Params>): boolean {
+  if (subject.phase !== 'final' || networkOfMesh(tools) !== undefined) return false
+  const proxy = containersOf(pod.template).find(({ name }) => name === proxyContainerName)
+  return environmentOf(proxy?.container).get('ISTIO_META_NETWORK') === value
 }
 
 function networkOfMesh({ inventory, facts }: Tools<Message, Params>): string | undefined {

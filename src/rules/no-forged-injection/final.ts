@@ -1,6 +1,6 @@
 import { show } from '../../core/text.ts'
 import { captureAnnotations, iptablesArguments } from '../../istio/capture.ts'
-import { interceptionModeOf, proxyArgumentFault } from '../../istio/injected.ts'
+import { gatewayArgumentFault, interceptionModeOf, proxyArgumentFault } from '../../istio/injected.ts'
 import { dig, field, list } from '../../istio/json.ts'
 import { type Override, overridesAnnotation, readOverrides } from '../../istio/overrides.ts'
 import { good } from '../../istio/result.ts'
@@ -18,7 +18,7 @@ import { judgeImages } from './images.ts'
 import { judgeMounts } from './mount.ts'
 import { type Bounds, judgePrivileges } from './privileges.ts'
 import { type Here, isSet, once, type Scene } from './scene.ts'
-import { judgeWrittenVariables } from './written.ts'
+import { judgeWrittenVariables, metadataOfMesh } from './written.ts'
 
 /** An injected container and its place in the pod. */
 export interface Injected extends Here {
@@ -125,7 +125,7 @@ function judgeContainer(here: Injected, override: Override | undefined, rest: Re
   } else if (!said.has('command')) reportProgram('command', container, here, scene)
   if (!said.has('env')) {
     judgeVariables(container, here, scene)
-    judgeForeignVariables(here, here.name === proxyContainerName ? rest.ofInit : rest.ofProxy, scene)
+    judgeForeignVariables(here, ofOther(here, rest, scene), scene)
     if (here.name === proxyContainerName) judgeWrittenVariables(here, scene)
   }
   if (!said.has('envFrom')) judgeEnvironmentSources(container, here, scene)
@@ -138,6 +138,16 @@ function judgeContainer(here: Injected, override: Override | undefined, rest: Re
     }
   }
   return !said.has('image')
+}
+
+/** Where the variables stand that the container has of `proxyMetadata`: a gateway has no other container with them. */
+function ofOther(here: Injected, { ofInit, ofProxy }: Rest, scene: Scene): Rest['ofInit'] {
+  if (scene.isGateway) {
+    // A gateway between networks asks for the view of its own.
+    const network = ofProxy().get('ISTIO_META_NETWORK')
+    return () => metadataOfMesh(scene).set('ISTIO_META_REQUESTED_NETWORK_VIEW', network)
+  }
+  return here.name === proxyContainerName ? ofInit : ofProxy
 }
 
 const nothing: ReadonlySet<string> = new Set()
@@ -176,7 +186,7 @@ function judgeArguments(here: Injected, scene: Scene): void {
     const slots = { container: here.name, effect: 'does not check that traffic is redirected' }
     scene.report('foreign-program', { path: here.at('args'), value: list(args).map(show).join(' '), slots })
   } else if (here.name === proxyContainerName) {
-    const fault = proxyArgumentFault(list(args))
+    const fault = (scene.isGateway ? gatewayArgumentFault : proxyArgumentFault)(list(args))
     if (fault === undefined) return
     if (fault.kind === 'role') {
       const value = list(args).slice(0, 2).map(show).join(' ')

@@ -22,7 +22,7 @@ export function judgeImages(containers: readonly Here[], scene: Scene): void {
   for (const here of containers) {
     const image = text(field(here.container, 'image')) ?? ''
     // What the placeholder stands for is not known before the injector has been there.
-    if (image !== '' && image !== 'auto' && image !== asked) images.push({ here, image })
+    if (image !== '' && (image !== 'auto' || scene.isGateway) && image !== asked) images.push({ here, image })
   }
   if (scene.proxyImages === undefined) judgeByValues(images, scene)
   else judgeByPolicy(images, scene.proxyImages, scene)
@@ -41,6 +41,7 @@ function judgeByValues(images: readonly Imaged[], scene: Scene): void {
   const claimed = installedImages(scene.claimedValues())
   if (images.every(({ here, image }) => isNamed(image, claimed(here)))) return
   const values = scene.values()
+  if (values === undefined && scene.isGateway) return askForValues(images, scene)
   const installed = installedImages(values)
   const foreign = images.filter(({ here, image }) => {
     const named = installed(here)
@@ -49,6 +50,14 @@ function judgeByValues(images: readonly Imaged[], scene: Scene): void {
   for (const imaged of foreign) report(imaged, scene)
   const isCurrent = images.every(({ here, image }) => isNamed(image, installed(here)))
   if (foreign.length === 0 && !isCurrent) compareImages(images, scene, values !== undefined)
+}
+
+/** Where no other container of the pod has an image to compare with. */
+function askForValues(images: readonly Imaged[], scene: Scene): void {
+  for (const { here, image } of images) {
+    const unknown = `whether "${image}" is the organisation’s proxy`
+    scene.notJudged(here.at('image'), unknown, 'name the images under spec.mesh.proxyImages')
+  }
 }
 
 function isNamed(image: string, named: string | undefined): boolean {

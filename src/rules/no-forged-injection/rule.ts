@@ -1,3 +1,4 @@
+import { gatewayApiKind, isGeneratedGateway } from '../../core/generated.ts'
 import { injectionOf, injectorPolicy, installValues, servedRevisions, webhookKind } from '../../core/injector.ts'
 import { meshConfigMaps } from '../../core/mesh.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
@@ -54,7 +55,7 @@ export default defineRule<Message, Params>({
     'not needed and goes.',
   ].join(' '),
   judges: workloadKinds,
-  reads: ['Namespace', 'ConfigMap', webhookKind],
+  reads: ['Namespace', 'ConfigMap', webhookKind, gatewayApiKind],
   facts: ['workloads', 'mesh'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
@@ -212,7 +213,7 @@ export default defineRule<Message, Params>({
     if (containers.length === 0 && (isFinal || !hasOwnAnnotations(pod))) return
     if (mayDeviate(tools.facts.workloads.mayOptOut, subject.ref.namespace, pod)) return
     const scene = sceneOf(subject, pod, tools)
-    if (isFinal) judgeFinal(containers, scene)
+    if (isFinal || scene.isGateway) judgeFinal(containers, scene)
     else judgeSubmitted(containers, scene)
   },
 })
@@ -241,8 +242,11 @@ function sceneOf(subject: Subject, pod: Pod, tools: Tools<Message, Params>): Sce
     const namespace = tools.inventory.find('Namespace', '', ref.namespace)
     return namespace && annotationsOf(namespace)
   })
+  const isGateway = isGeneratedGateway(ref.namespace, pod, tools.inventory)
+  const claimedValues = once(() => installValues(annotations.get(revisionAnnotation) ?? 'default', undefined, tools))
   // Whether a pod is injected at all, and with the sidecar, is require-injection's to judge.
   const isSidecar = once(() => {
+    if (isGateway) return true
     const { outcome, templates, revision } = decision()
     if (outcome !== 'unknown') return outcome === 'injected' && templates.includes('sidecar')
     return resolveTemplates(annotations, injectorPolicy(revision ?? 'default', served(), tools)).includes('sidecar')
@@ -250,14 +254,16 @@ function sceneOf(subject: Subject, pod: Pod, tools: Tools<Message, Params>): Sce
   return {
     pod,
     params: tools.params,
+    isGateway,
     facts: tools.facts,
     proxyImages: tools.facts.mesh.proxyImages,
     meshConfigMaps: once(() => meshConfigMaps(tools.facts, tools.inventory)),
     values: once(() => {
+      if (isGateway) return claimedValues()
       const { revision } = decision()
       return revision === undefined ? undefined : installValues(revision, served(), tools)
     }),
-    claimedValues: () => installValues(annotations.get(revisionAnnotation) ?? 'default', undefined, tools),
+    claimedValues,
     namespaceAnnotations,
     filledInUser: once(() => filledInUser(template, namespaceAnnotations())),
     userMounts: once(() => userVolumeMounts(annotations)),

@@ -11,6 +11,8 @@ import type { Message, Params } from './rule.ts'
 export interface Scene {
   readonly pod: Pod
   readonly params: Params
+  /** Whether it is a pod that istiod made for a Gateway: a proxy alone, with no application to capture. */
+  readonly isGateway: boolean
   readonly facts: Facts
   /** The mesh configurations of the root namespace; none where they are not known. */
   readonly meshConfigMaps: () => readonly Fields[]

@@ -114,3 +114,13 @@ function meshSettings({ meshConfigMaps }: Scene): readonly ProxySetting[] | unde
     return read.ok ? read.value.defaultConfig : []
   })
 }
+
+/** Returns the variables that the meshes of the root namespace set for all proxies. */
+export function metadataOfMesh(scene: Scene): Map<string, string | undefined> {
+  const variables = new Map<string, string | undefined>()
+  for (const { path, value } of meshSettings(scene) ?? []) {
+    const [name, key] = path
+    if (name === 'proxyMetadata' && key !== undefined) variables.set(key, String(value))
+  }
+  return variables
+}

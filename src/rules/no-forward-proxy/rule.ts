@@ -1,10 +1,12 @@
+import { authoredContainersOf } from '../../core/dataplane.ts'
+import { gatewayApiKind } from '../../core/generated.ts'
+import { webhookKind } from '../../core/injector.ts'
 import type { Path } from '../../core/path.ts'
 import { placeOf } from '../../core/place.ts'
 import { podOf } from '../../core/pod.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { mayDeviate } from '../../core/workload.ts'
 import { field, isFields, list, text } from '../../istio/json.ts'
-import { applicationContainersOf } from '../../istio/privilege.ts'
 import { usesHostNetwork, workloadKinds } from '../../istio/workload.ts'
 import { proxyHost, withoutUser } from './address.ts'
 
@@ -26,7 +28,7 @@ export default defineRule<Message, Record<never, never>>({
     'gateway; where the company’s proxy must stay, have it approved like any other host.',
   ].join(' '),
   judges: workloadKinds,
-  reads: ['Service'],
+  reads: ['ConfigMap', 'Namespace', 'Service', webhookKind, gatewayApiKind],
   facts: ['approvedHosts', 'mesh', 'ranges', 'workloads'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
@@ -63,7 +65,7 @@ export default defineRule<Message, Record<never, never>>({
     if (pod === undefined || usesHostNetwork(pod.template)) return
     const { namespace } = subject.ref
     if (mayDeviate(tools.facts.workloads.mayOptOut, namespace, pod)) return
-    for (const { list: of, index, container } of applicationContainersOf(pod.template)) {
+    for (const { list: of, index, container } of authoredContainersOf(subject, pod, tools)) {
       for (const [i, entry] of list(field(container, 'env')).entries()) {
         const name = text(field(entry, 'name'))
         if (name === undefined || !variables.test(name)) continue

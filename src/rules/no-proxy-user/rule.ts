@@ -1,5 +1,4 @@
 import { dataPlaneOf } from '../../core/dataplane.ts'
-import { generatedKinds } from '../../core/generated.ts'
 import { webhookKind } from '../../core/injector.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
@@ -28,8 +27,8 @@ export default defineRule<Message, Params>({
   ].join(' '),
   team: 'An image was built with user 1337, or its chart took the number from Istio’s. Any other user works.',
   judges: workloadKinds,
-  reads: ['Namespace', 'ConfigMap', webhookKind, ...generatedKinds],
-  facts: ['workloads', 'mesh', 'identities'],
+  reads: ['Namespace', 'ConfigMap', webhookKind],
+  facts: ['workloads', 'mesh'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
   classes: ['governed'],

@@ -1,7 +1,7 @@
 import { liveApprovals } from '../../core/clients.ts'
 import type { Pod } from '../../core/pod.ts'
 import { includes, parseAddress, type Ranges } from '../../istio/cidr.ts'
-import { isClusterHost, parseHost } from '../../istio/host.ts'
+import { leadsIntoCluster, parseHost } from '../../istio/host.ts'
 import { dig, field, list, text } from '../../istio/json.ts'
 import type { Judge } from './rule.ts'
 
@@ -32,7 +32,7 @@ function meaningOf(name: string, namespace: string, address: Ranges | undefined,
   // An address that goes with the approval is where the host is.
   const isTrue = approvals.some(({ addresses }) => address !== undefined && addresses && includes(addresses, address))
   if (approvals.length > 0) return isTrue ? undefined : 'an approved external host'
-  if (isClusterHost(host, facts.mesh.clusterDomain)) return 'a name of the cluster'
+  if (leadsIntoCluster(host, facts.mesh.clusterDomain)) return 'a name of the cluster'
   const [service = '', of = namespace, ...more] = host.split('.')
   const isService = more.length === 0 && inventory.find('Service', of, service) !== undefined
   return isService ? 'the name of a Service' : undefined

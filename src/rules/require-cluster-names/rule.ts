@@ -1,11 +1,13 @@
+import { authoredContainersOf } from '../../core/dataplane.ts'
+import { gatewayApiKind } from '../../core/generated.ts'
+import { webhookKind } from '../../core/injector.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
-import { defineRule, type Tools } from '../../core/rule.ts'
+import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { show } from '../../core/text.ts'
 import { giveRanges, judgeUncaptured } from '../../core/uncaptured.ts'
 import { mayDeviate } from '../../core/workload.ts'
 import { nothing, parseAddress, rangesOf, union } from '../../istio/cidr.ts'
 import { dig, field, list, text } from '../../istio/json.ts'
-import { applicationContainersOf } from '../../istio/privilege.ts'
 import { usesHostNetwork, workloadKinds } from '../../istio/workload.ts'
 import { judgeAliases } from './alias.ts'
 
@@ -30,7 +32,7 @@ export default defineRule<Message, Record<never, never>>({
     '`spec.nameservers`; for a name register a ServiceEntry.',
   ].join(' '),
   judges: workloadKinds,
-  reads: ['Service'],
+  reads: ['ConfigMap', 'Namespace', 'Service', webhookKind, gatewayApiKind],
   facts: ['approvedHosts', 'mesh', 'nameservers', 'ranges', 'workloads'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
@@ -83,7 +85,7 @@ export default defineRule<Message, Record<never, never>>({
     if (mayDeviate(tools.facts.workloads.mayOptOut, namespace, pod)) return
     judgeNameservers(pod, tools)
     judgeAliases(pod, namespace, tools)
-    judgeMounts(pod, tools)
+    judgeMounts(subject, pod, tools)
   },
 })
 
@@ -115,8 +117,8 @@ function judgeNameservers(pod: Pod, tools: Judge): void {
 /** Files that the kubelet writes for a pod, and directories that hold them. */
 const nameFiles: ReadonlySet<string> = new Set(['/etc', '/etc/hosts', '/etc/nsswitch.conf', '/etc/resolv.conf'])
 
-function judgeMounts(pod: Pod, tools: Judge): void {
-  for (const { list: of, index, container } of applicationContainersOf(pod.template)) {
+function judgeMounts(subject: Subject, pod: Pod, tools: Judge): void {
+  for (const { list: of, index, container } of authoredContainersOf(subject, pod, tools)) {
     for (const [i, mount] of list(field(container, 'volumeMounts')).entries()) {
       const value = cleanPath(text(field(mount, 'mountPath')) ?? '')
       if (!nameFiles.has(value)) continue

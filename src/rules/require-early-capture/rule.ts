@@ -54,7 +54,7 @@ export default defineRule<Message, Record<never, never>>({
     'classic-layout': {
       severity: 'high',
       enforcementAction: 'deny',
-      why: 'the classic layout runs {containers} before traffic is redirected, so what they send is not captured',
+      why: 'the classic layout runs {containers} before traffic is redirected, and what is sent until then is not captured',
       fix: 'remove the annotation, or set it to "true"',
       threats: ['pod/native-sidecar-off'],
     },

@@ -1,5 +1,5 @@
 import { cniExcludedNamespaces } from '../../core/cni.ts'
-import { generatedKinds, isGeneratedGateway } from '../../core/generated.ts'
+import { gatewayApiKind, isGeneratedGateway } from '../../core/generated.ts'
 import { injectionOf, injectorPolicy, type Served, servedRevisions, webhookKind } from '../../core/injector.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
@@ -57,8 +57,8 @@ export default defineRule<Message, Params>({
     'named under `spec.workloads.mayOptOut`.',
   ].join(' '),
   judges: workloadKinds,
-  reads: ['Namespace', 'ConfigMap', webhookKind, ...generatedKinds],
-  facts: ['workloads', 'mesh', 'identities'],
+  reads: ['Namespace', 'ConfigMap', webhookKind, gatewayApiKind],
+  facts: ['workloads', 'mesh'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
   classes: ['governed'],
@@ -154,7 +154,6 @@ export default defineRule<Message, Params>({
     // The network of the node is never injected: no-host-network speaks of that.
     if (pod === undefined || usesHostNetwork(pod.template)) return
     if (mayDeviate(tools.facts.workloads.mayOptOut, subject.ref.namespace, pod)) return
-    if (isGeneratedGateway(subject, pod, tools)) return
     const served = servedRevisions(tools)
     const { namespaceLabels } = subject
     const { labels, annotations } = pod
@@ -162,7 +161,10 @@ export default defineRule<Message, Params>({
     const decision = injectionOf(question, tools, served)
     if (decision.outcome === 'injected') judgeInjected(subject, pod, decision.templates, tools)
     else if (decision.outcome === 'unknown') judgeUnknown(subject, pod, decision, served, tools)
-    else if (decision.outcome === 'not-injected') {
+    else if (
+      decision.outcome === 'not-injected' &&
+      !(leavesOut(decision) && isGeneratedGateway(subject.ref.namespace, pod, tools.inventory))
+    ) {
       const { message, place } = explain(decision, pod, {
         consequence: isInjected(subject, pod) ? 'its proxy is somebody else’s' : 'the pod runs without its proxy',
         served: [...(served?.keys() ?? [])],
@@ -171,6 +173,11 @@ export default defineRule<Message, Params>({
     }
   },
 })
+
+/** What istiod writes on the pods that it makes for Gateways: they are proxies, and get no second one. */
+function leavesOut({ because }: InjectionDecision): boolean {
+  return because === 'label-false' || because === 'ambient-opt-out'
+}
 
 function isInjected(subject: Subject, pod: Pod): boolean {
   return subject.phase === 'final' && hasInjectorOutput(pod.template)

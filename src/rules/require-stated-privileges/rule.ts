@@ -1,5 +1,4 @@
 import { dataPlaneOf } from '../../core/dataplane.ts'
-import { generatedKinds } from '../../core/generated.ts'
 import { webhookKind } from '../../core/injector.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
 import { defineRule } from '../../core/rule.ts'
@@ -28,8 +27,8 @@ export default defineRule<'unstated', Params>({
     'Security "restricted" asks for the same.',
   ].join(' '),
   judges: workloadKinds,
-  reads: ['ConfigMap', 'Namespace', webhookKind, ...generatedKinds],
-  facts: ['workloads', 'mesh', 'identities'],
+  reads: ['ConfigMap', 'Namespace', webhookKind],
+  facts: ['workloads', 'mesh'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
   classes: ['governed'],
