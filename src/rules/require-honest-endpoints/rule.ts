@@ -69,7 +69,7 @@ export default defineRule<Message, Record<never, never>>({
       severity: 'critical',
       enforcementAction: 'deny',
       why: 'port {value} has no address of its own, so the entry takes the traffic of every address on that port',
-      fix: 'give the entry spec.addresses, or use protocol TLS where the client speaks it',
+      fix: 'give the entry single addresses of its own in spec.addresses, or use protocol TLS where the client speaks it',
       threats: ['se/tcp-no-address'],
     },
     'address-range': {

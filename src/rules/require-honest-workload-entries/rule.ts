@@ -43,11 +43,11 @@ export default defineRule<Message, Params>({
     'istiod registers by itself is judged the same: by what it says.',
   ].join(' '),
   judges: [machineKind, groupKind],
-  reads: ['Namespace', 'Service', entryKind, groupKind],
+  reads: ['ConfigMap', 'Namespace', 'Service', entryKind, groupKind],
   facts: ['ranges', 'internalHosts', 'mesh'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
-  classes: ['governed', 'platform'],
+  classes: ['governed', 'platform', 'notGoverned'],
   outsideLaw: false,
   params: {
     networks: {
@@ -85,7 +85,7 @@ export default defineRule<Message, Params>({
       enforcementAction: 'deny',
       why: 'its labels make {address} an endpoint of {taker}, to which the policy gives no such address',
       fix: 'give it other labels, or have the address added to spec.internalHosts for "{host}"',
-      threats: ['we/labels'],
+      threats: ['we/labels', 'we/external-address', 'svc/selector-joins-workloadentry'],
     },
     'foreign-network': {
       severity: 'medium',
@@ -105,7 +105,7 @@ export default defineRule<Message, Params>({
       severity: 'medium',
       enforcementAction: 'deny',
       why: 'by the group any machine with a token of its service account becomes an endpoint of the mesh',
-      fix: 'have the platform keep the group, or have "{value}" added to params.groups',
+      fix: 'keep the group in a namespace of the platform, or have "{value}" added to params.groups',
       threats: ['wg/template'],
     },
     'port-mapped': {
@@ -125,6 +125,7 @@ export default defineRule<Message, Params>({
     if (!requireMap(subject, tools, [...root, 'ports'])) return
     const machine = readMachine(subject, root, tools)
     judgeAddress(machine, subject, tools)
+    if (subject.namespaceClass === 'notGoverned') return
     judgePorts(machine, subject, tools)
     if (subject.namespaceClass === 'governed') judgeStanding(machine, isGroup, subject, tools)
   },
