@@ -19,11 +19,15 @@ import type { Judge } from './rule.ts'
 
 /** Judges, port by port, whether the entry says itself where its traffic goes: each port is a way of its own. */
 export function judgeResolution(entry: Entry, tools: Judge): void {
-  const unresolved = entry.resolution === 'NONE' && !areAddressesApproved(entry, tools)
+  const isNone = entry.resolution === 'NONE'
+  const accepted = isNone && areAddressesApproved(entry, tools)
   for (const port of entry.ports) {
     // On a TCP port nothing but the address tells the entry's traffic from any other.
     const looksAtHost = port.protocol !== 'tcp' && port.protocol !== 'sniffed'
-    if (unresolved) reportUnresolved(entry, port, looksAtHost ? reviewedWildcard(entry, tools) : undefined, tools)
+    // HTTP is taken on every address whatever the entry's own are: networking/core/listener.go.
+    const isBound = accepted && port.protocol !== 'http'
+    if (isNone && !isBound)
+      reportUnresolved(entry, port, looksAtHost ? reviewedWildcard(entry, tools) : undefined, tools)
     else if (!looksAtHost && !hasOwnAddress(entry)) {
       tools.report('any-address', { path: port.path, value: String(port.number) })
     }

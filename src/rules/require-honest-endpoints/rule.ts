@@ -172,6 +172,8 @@ export default defineRule<Message, Record<never, never>>({
     },
   },
   check(subject, tools) {
+    // A request for the status changes nothing else.
+    if (subject.subresource !== '') return
     if (
       !requireLists(subject, tools, ['addresses', 'subjectAltNames', ...combined]) ||
       !requireFewCombinations(subject, tools, combined)
