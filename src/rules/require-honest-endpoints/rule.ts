@@ -90,7 +90,7 @@ export default defineRule<Message, Record<never, never>>({
       severity: 'critical',
       enforcementAction: 'deny',
       why: 'traffic for {hosts} would go to "{value}", which is neither approved for it nor the egress gateway',
-      fix: 'remove the endpoint and set spec.resolution to DNS, or have the address approved (ApprovedHosts)',
+      fix: '{remedy}',
       threats: ['se/endpoint-mismatch'],
     },
     'socket-endpoint': {
@@ -111,7 +111,7 @@ export default defineRule<Message, Record<never, never>>({
       severity: 'high',
       enforcementAction: 'deny',
       why: 'the entry says MESH_INTERNAL, but "{value}" is no address of the cluster or of its virtual machines',
-      fix: 'set spec.location to MESH_EXTERNAL, or have the range added to spec.ranges.virtualMachines of the policy',
+      fix: 'use an address in spec.ranges.virtualMachines of the policy, or have the range added there',
       threats: ['se/mesh-internal-external'],
     },
     'endpoint-network': {

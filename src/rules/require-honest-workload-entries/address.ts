@@ -22,17 +22,21 @@ export function judgeAddress(machine: Machine, subject: Subject, tools: Judge): 
   const where = whereIs(address, tools.facts, union(inside, tools.facts.internalHosts.addresses))
   const takers = where === 'name' ? namedTakers(machine, subject, tools) : takersOf(machine, subject, tools)
   if (subject.namespaceClass === 'notGoverned' && takers.length === 0) return
-  if (where === 'inside') reportTakers(machine, takers, tools)
-  else report(machine, where, takers, tools)
+  // Other labels do not help a machine that may not be there at all.
+  const isOwn = where === 'inside' || subject.namespaceClass === 'notGoverned'
+  const remedy = isOwn ? 'give it other labels' : 'use an address in spec.ranges.virtualMachines of the policy'
+  const report = (): boolean => reportTakers(machine, takers, remedy, tools)
+  if (where !== 'outside') return reportPlace(machine, where, report, tools)
+  // What it makes lead outside is the graver half, and changes with the labels.
+  if (!report()) tools.report('outside-address', { path: [...machine.root, 'address'], value: address })
 }
 
-function report(machine: Machine, where: Whereabouts, takers: readonly Taker[], tools: Judge): void {
+function reportPlace(machine: Machine, where: Whereabouts, reportJoined: () => boolean, tools: Judge): void {
   const { address } = machine
   const path = [...machine.root, 'address']
   switch (where) {
-    case 'outside':
-      // What leads outside by it is the graver half, and changes with the labels.
-      if (!reportTakers(machine, takers, tools)) tools.report('outside-address', { path, value: address })
+    case 'inside':
+      reportJoined()
       return
     case 'socket':
       return tools.report('socket-address', { path, value: address })
@@ -46,7 +50,7 @@ function report(machine: Machine, where: Whereabouts, takers: readonly Taker[], 
 }
 
 /** An address of an internal host serves that host; all that takes the machine in must be given it. */
-function reportTakers(machine: Machine, takers: readonly Taker[], tools: Judge): boolean {
+function reportTakers(machine: Machine, takers: readonly Taker[], remedy: string, tools: Judge): boolean {
   const { address } = machine
   let found = false
   for (const taker of takers) {
@@ -56,7 +60,7 @@ function reportTakers(machine: Machine, takers: readonly Taker[], tools: Judge):
     })
     if (host === undefined) continue
     found = true
-    const slots = { address, taker: taker.name, host }
+    const slots = { address, taker: taker.name, host, remedy }
     tools.report('joins-outside', { path: machine.root, value: `${address} in ${taker.name}`, slots })
   }
   return found

@@ -84,7 +84,7 @@ export default defineRule<Message, Params>({
       severity: 'high',
       enforcementAction: 'deny',
       why: 'its labels make {address} an endpoint of {taker}, to which the policy gives no such address',
-      fix: 'give it other labels, or have the address added to spec.internalHosts for "{host}"',
+      fix: '{remedy}, or have the address added to spec.internalHosts for "{host}"',
       threats: ['we/labels', 'we/external-address', 'svc/selector-joins-workloadentry'],
     },
     'foreign-network': {
