@@ -4,7 +4,7 @@ import type { Subject } from '../../core/rule.ts'
 import { entryLimit } from '../../core/shape.ts'
 import { exportToKey, isServiceSeen } from '../../core/sight.ts'
 import { giveRanges } from '../../core/uncaptured.ts'
-import { isControllersSlice } from '../../core/writer.ts'
+import { isControllersSlice, isKubernetes } from '../../core/writer.ts'
 import { dig, field, list, stringMap, text } from '../../istio/json.ts'
 import { quote } from '../../istio/text.ts'
 import { labelsOf } from '../../istio/workload.ts'
@@ -120,12 +120,19 @@ function hasSelector({ ref }: Subject, name: string, tools: Judge): boolean | un
   return stringMap(dig(service, 'spec', 'selector')).size > 0 && dig(service, 'spec', 'type') !== 'ExternalName'
 }
 
-/**
- * Returns true where namespaces under the policy see the Service of a namespace outside it. The namespaces of Kubernetes itself
- * are left alone: the addresses of nodes stand there, of kubelets and of the control plane.
- */
+/** Returns true in namespaces of Kubernetes itself, whose Services lead to nodes: to kubelets and the control plane. */
+export function isOfKubernetes({ ref, namespaceClass }: Subject): boolean {
+  return namespaceClass !== 'governed' && ref.namespace.startsWith('kube-')
+}
+
+/** Returns true for what the API server writes again and again for itself: the addresses of its nodes. */
+export function isApiServersOwn({ ref, requester }: Subject, { service }: Scene): boolean {
+  if (ref.namespace !== 'default' || ref.name !== 'kubernetes' || service !== ref.name) return false
+  return requester === undefined || isKubernetes(requester)
+}
+
+/** Returns true where namespaces under the policy see the Service of a namespace outside it. */
 export function isSeen({ ref }: Subject, { service }: Scene, tools: Judge): boolean {
-  if (ref.namespace.startsWith('kube-')) return false
   return isServiceSeen(tools.inventory.find('Service', ref.namespace, service), tools)
 }
 

@@ -1,5 +1,5 @@
 import { defineRule, type Tools } from '../../core/rule.ts'
-import { endpointsOf, isSeen, judge, sliceKind, sliceOf } from './endpoint.ts'
+import { endpointsOf, isApiServersOwn, isOfKubernetes, isSeen, judge, sliceKind, sliceOf } from './endpoint.ts'
 
 /** What this rule can say. */
 export type Message = 'outside-address' | 'outside-name'
@@ -14,7 +14,8 @@ export default defineRule<Message, Record<never, never>>({
     'An EndpointSlice written by hand is taken in like those that Kubernetes writes, for a Service with a selector too. Its',
     'addresses may be anywhere, so an internal name leads outside and no ServiceEntry says so. What the controllers of',
     'Kubernetes write for a Service with a selector follows its pods and passes. In a namespace outside the policy it is judged',
-    'where namespaces under the policy see the Service, but not in those of Kubernetes itself (`kube-*`).',
+    'where namespaces under the policy see the Service. In those of Kubernetes itself (`kube-*`), unless they are governed, the',
+    'addresses of kubelets and of the control plane stand, and nothing is judged.',
   ].join(' '),
   judges: [sliceKind, 'Endpoints'],
   reads: ['ConfigMap', 'Namespace', 'Service'],
@@ -41,10 +42,9 @@ export default defineRule<Message, Record<never, never>>({
     },
   },
   check(subject, tools) {
+    if (isOfKubernetes(subject)) return
     const scene = subject.kind === sliceKind ? sliceOf(subject, tools) : endpointsOf(subject, tools)
-    // The API server writes its own again and again: the addresses of its nodes.
-    const { namespace, name } = subject.ref
-    if (scene.service === '' || (namespace === 'default' && name === 'kubernetes' && scene.service === name)) return
+    if (scene.service === '' || isApiServersOwn(subject, scene)) return
     if (subject.namespaceClass === 'notGoverned' && !isSeen(subject, scene, tools)) return
     judge(scene, tools)
   },
