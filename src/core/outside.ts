@@ -18,11 +18,17 @@ export function outsideHost({ text: host, form }: Host, { facts, inventory }: So
   return host
 }
 
+/** Resolutions with which an entry's own endpoints are where its traffic goes. */
+const placing: ReadonlySet<unknown> = new Set(['STATIC', 'DNS', 'DNS_ROUND_ROBIN'])
+
 /**
  * Returns true for an entry inside the mesh that says itself where its workloads are; require-honest-endpoints judges
- * whether that is true. One that leaves it to DNS is like any other.
+ * whether that is true. One that leaves it to DNS is like any other, and so is one whose endpoints nobody reads: with
+ * DYNAMIC_DNS the client's name is looked up, with NONE its address is taken. Istio: pkg/config/validation/validation.go
+ * (ValidateServiceEntry) lets a workloadSelector stand beside both; pilot/pkg/networking/core/cluster.go builds them.
  */
 export function isInside(spec: unknown): boolean {
+  if (!placing.has(field(spec, 'resolution'))) return false
   const placed = list(field(spec, 'endpoints')).length > 0 || isFields(field(spec, 'workloadSelector'))
   return field(spec, 'location') === 'MESH_INTERNAL' && placed
 }

@@ -2,7 +2,7 @@ import { machineKind } from '../../core/machine.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { requireLists, requireMap } from '../../core/shape.ts'
 import { groupKind, judgeMachine, judgeSlice, sliceKind } from './endpoint.ts'
-import { judgeService } from './service.ts'
+import { judgeService, judgeVisibility } from './service.ts'
 import { workloadKinds } from './workload.ts'
 
 /** What this rule can say. */
@@ -92,13 +92,17 @@ export default defineRule<Message, Record<never, never>>({
     },
   },
   check(subject, tools) {
-    if (subject.subresource !== '') return
+    const isStatus = subject.subresource !== ''
+    if (isStatus && subject.kind !== 'Service') return
     const gateways = tools.facts.egressGateways?.filter(({ namespace }) => namespace === subject.ref.namespace) ?? []
     if (gateways.length === 0) return
     if (subject.kind === 'Service') {
       const own = gateways.filter(({ service }) => service === subject.ref.name)
       if (own.length === 0 || !requireLists(subject, tools, ['ports']) || !requireMap(subject, tools, selector)) return
-      for (const gateway of own) judgeService(gateway, subject, tools)
+      for (const gateway of own) {
+        if (isStatus) judgeVisibility(gateway, subject, tools)
+        else judgeService(gateway, subject, tools)
+      }
     } else if (subject.operation === 'DELETE') return
     else if (subject.kind === sliceKind) judgeSlice(gateways, subject, tools)
     else if (requireLists(subject, tools, [])) judgeMachine(gateways, subject, tools)

@@ -65,8 +65,11 @@ function judgePorts(gateway: EgressGateway, spec: unknown, tools: Judge): void {
   }
 }
 
-/** Whoever does not see the Service has no way to the gateway, and takes what is visible instead. */
-function judgeVisibility(gateway: EgressGateway, { object, ref }: Subject, tools: Judge): void {
+/**
+ * Whoever does not see the Service has no way to the gateway, and takes what is visible instead. A request for the status may
+ * change annotations too. Kubernetes: pkg/registry/core/service/strategy.go (serviceStatusStrategy).
+ */
+export function judgeVisibility(gateway: EgressGateway, { object, ref }: Subject, tools: Judge): void {
   const given = exportToAnnotation(annotationsOf(object).get(exportTo))
   if (given === undefined) return
   const visibility = readExportTo(given, 'Service', undefined)

@@ -2,8 +2,9 @@ import { insideRanges, internalAddresses, whereIs } from '../../core/machine.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { entryLimit } from '../../core/shape.ts'
+import { exportToKey, isServiceSeen } from '../../core/sight.ts'
 import { giveRanges } from '../../core/uncaptured.ts'
-import { isControllersSlice } from '../../core/writer.ts'
+import { isControllersSlice, isKubernetes } from '../../core/writer.ts'
 import { dig, field, list, stringMap, text } from '../../istio/json.ts'
 import { quote } from '../../istio/text.ts'
 import { labelsOf } from '../../istio/workload.ts'
@@ -23,6 +24,8 @@ export interface Scene {
   readonly service: string
   /** Full name of the Service. */
   readonly host: string
+  /** What the author can do instead. */
+  readonly remedy: string
   readonly isName: boolean
   /** Whether a controller of Kubernetes keeps the object as it must be. */
   readonly kept: 'yes' | 'no' | 'unknown'
@@ -45,6 +48,7 @@ export function sliceOf(subject: Subject, tools: Judge): Scene {
     service,
     host: `${service}.${ref.namespace}.svc.${tools.facts.mesh.clusterDomain}`,
     isName: field(object, 'addressType') === 'FQDN',
+    remedy: remedyFor(subject, service),
     addresses,
     kept: keeperOf(subject, service, tools),
   }
@@ -65,6 +69,7 @@ export function endpointsOf(subject: Subject, tools: Judge): Scene {
     service: ref.name,
     host: `${ref.name}.${ref.namespace}.svc.${tools.facts.mesh.clusterDomain}`,
     isName: false,
+    remedy: remedyFor(subject, ref.name),
     addresses,
     kept: hasSelector(subject, ref.name, tools) === true ? 'yes' : 'no',
   }
@@ -115,6 +120,27 @@ function hasSelector({ ref }: Subject, name: string, tools: Judge): boolean | un
   return stringMap(dig(service, 'spec', 'selector')).size > 0 && dig(service, 'spec', 'type') !== 'ExternalName'
 }
 
+/** Returns true in namespaces of Kubernetes itself, whose Services lead to nodes: to kubelets and the control plane. */
+export function isOfKubernetes({ ref, namespaceClass }: Subject): boolean {
+  return namespaceClass !== 'governed' && ref.namespace.startsWith('kube-')
+}
+
+/** Returns true for what the API server writes again and again for itself: the addresses of its nodes. */
+export function isApiServersOwn({ ref, requester }: Subject, { service }: Scene): boolean {
+  if (ref.namespace !== 'default' || ref.name !== 'kubernetes' || service !== ref.name) return false
+  return requester === undefined || isKubernetes(requester)
+}
+
+/** Returns true where namespaces under the policy see the Service of a namespace outside it. */
+export function isSeen({ ref }: Subject, { service }: Scene, tools: Judge): boolean {
+  return isServiceSeen(tools.inventory.find('Service', ref.namespace, service), tools)
+}
+
+function remedyFor({ namespaceClass }: Subject, service: string): string {
+  if (namespaceClass !== 'notGoverned') return 'use a ServiceEntry for the host'
+  return `set annotation ${exportToKey} of Service "${service}" to "."`
+}
+
 /** Judges each address of an object that no controller keeps; what is not known is said once. */
 export function judge(scene: Scene, tools: Judge): void {
   if (scene.kept === 'yes') return
@@ -132,9 +158,11 @@ export function judge(scene: Scene, tools: Judge): void {
   let said = false
   for (const { path, value } of open) {
     const where = whereIs(value, tools.facts, inside)
-    const slots = { service: scene.service, host: scene.host }
-    if (where === 'name' && scene.isName) tools.report('outside-name', { path, value, slots })
-    else if (where === 'outside') tools.report('outside-address', { path, value, slots })
+    const slots = { service: scene.service, host: scene.host, address: value, remedy: scene.remedy }
+    // With the Service: the same address behind another one is another breach.
+    const at = { path, value: `${scene.service} at ${value}`, slots }
+    if (where === 'name' && scene.isName) tools.report('outside-name', at)
+    else if (where === 'outside') tools.report('outside-address', at)
     else if (where !== 'unknown') tools.malformed(path, `${quote(value)} is no address that Kubernetes takes here`)
     else if (!said) {
       said = true

@@ -16,21 +16,32 @@ import type { Judge } from './rule.ts'
 /** Judges the addresses whose traffic every node hands to the Service. */
 export function judgeAddresses(subject: Subject, tools: Judge): void {
   judgeBalancer(subject, tools)
-  // The platform may put its gateways where it wants.
-  if (subject.subresource !== 'status' && subject.namespaceClass === 'governed') judgeExternal(subject, tools)
+  if (subject.subresource !== 'status') judgeExternal(subject, tools)
 }
 
-function judgeExternal({ object }: Subject, tools: Judge): void {
+/**
+ * The platform, and who is outside the policy, may put gateways where they want, but not on the addresses of the cluster’s own
+ * pods and Services: kube-proxy asks nobody whose they are.
+ */
+function judgeExternal({ object, namespaceClass }: Subject, tools: Judge): void {
   const given = list(dig(object, 'spec', 'externalIPs'))
   if (given.length === 0) return
+  const cluster = clusterRanges(tools)
   const accepted = tools.params.externalAddresses.map(rangeOf).reduce(union, nothing)
   for (const [i, entry] of given.entries()) {
     const path = ['spec', 'externalIPs', i]
     const value = text(entry) ?? ''
     const address = parseAddress(value)
     if (!address.ok) tools.malformed(path, `address ${quote(value)} ${address.why}`)
-    else if (!includes(accepted, seeThrough(address.value))) tools.report('external-addresses', { path, value })
+    else if (includes(accepted, seeThrough(address.value))) continue
+    else if (namespaceClass === 'governed' || meets(cluster, seeThrough(address.value))) {
+      tools.report('external-addresses', { path, value })
+    }
   }
+}
+
+function clusterRanges({ facts }: Judge): Ranges {
+  return union(facts.ranges.pods ?? nothing, facts.ranges.services ?? nothing)
 }
 
 /** An entry that is no range accepts nothing. */
@@ -46,8 +57,7 @@ function rangeOf(entry: string): Ranges {
 function judgeBalancer({ object }: Subject, tools: Judge): void {
   const ingress = list(dig(object, 'status', 'loadBalancer', 'ingress'))
   if (ingress.length === 0) return
-  const { pods, services } = tools.facts.ranges
-  const cluster = union(pods ?? nothing, services ?? nothing)
+  const cluster = clusterRanges(tools)
   const spec = field(object, 'spec')
   const own = new Set<unknown>([field(spec, 'clusterIP'), ...list(field(spec, 'clusterIPs'))])
   for (const [i, entry] of ingress.entries()) {

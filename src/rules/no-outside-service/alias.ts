@@ -73,11 +73,12 @@ function whereAlias(host: string, { facts }: Judge): Whereabouts {
 
 function judgePorts({ object }: Subject, host: string, tools: Judge): void {
   for (const [i, port] of list(dig(object, 'spec', 'ports')).entries()) {
-    if (field(port, 'protocol') !== 'UDP') continue
+    const protocol = text(field(port, 'protocol')) ?? 'TCP'
+    if (protocol === 'TCP') continue
     tools.report('udp-alias', {
       path: ['spec', 'ports', i, 'protocol'],
       value: String(field(port, 'port')),
-      slots: { host },
+      slots: { host, protocol },
     })
   }
 }

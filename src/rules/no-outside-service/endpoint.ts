@@ -10,13 +10,17 @@ import {
   whereIs,
 } from '../../core/machine.ts'
 import type { Subject } from '../../core/rule.ts'
+import { isServiceSeen } from '../../core/sight.ts'
 import { dig, field, list, text } from '../../istio/json.ts'
 import { protocolClass, servicePortProtocol } from '../../istio/protocol.ts'
 import type { Judge } from './rule.ts'
 
 /** Judges which endpoints a Service takes in that are no pods, and whether clients pick them themselves. */
 export function judgeEndpoints(subject: Subject, tools: Judge): void {
-  judgeMachines(subject, tools)
+  const isOutside = subject.namespaceClass === 'notGoverned'
+  // What only namespaces outside the policy see is their own affair.
+  if (!isOutside || isServiceSeen(subject.object, tools)) judgeMachines(subject, tools)
+  if (isOutside) return
   if (field(field(subject.object, 'spec'), 'clusterIP') === 'None') judgeHeadless(subject, tools)
 }
 

@@ -1,22 +1,23 @@
 import { namespaceLabels } from '../../core/inventory.ts'
 import type { Subject } from '../../core/rule.ts'
+import { exportToKey } from '../../core/sight.ts'
 import { type Fields, field, list } from '../../istio/json.ts'
 import { exportToAnnotation, readExportTo, visibleIn } from '../../istio/visibility.ts'
 import { annotationsOf, labelsOf } from '../../istio/workload.ts'
 import type { Judge } from './rule.ts'
 
 const networkLabel = 'topology.istio.io/network'
-const exportTo = 'networking.istio.io/exportTo'
 
-/** Judges how a Service of a tenant is seen by Istio: as the gateway of a network, and by whom. */
+/** Judges how a Service that is not the platform’s is seen by Istio: as the gateway of a network, and by whom. */
 export function judgeNetwork(subject: Subject, tools: Judge): void {
-  if (subject.namespaceClass !== 'governed') return
+  if (subject.namespaceClass === 'platform') return
   judgeGateway(subject, tools)
-  const given = exportToAnnotation(annotationsOf(subject.object).get(exportTo))
+  if (subject.namespaceClass === 'notGoverned') return
+  const given = exportToAnnotation(annotationsOf(subject.object).get(exportToKey))
   if (given === undefined) return
   const visibility = readExportTo(given, 'Service', undefined)
   if (visibleIn(visibility, subject.ref.namespace, subject.ref.namespace)) return
-  tools.report('hidden-at-home', { path: ['metadata', 'annotations', exportTo], value: given.join(',') })
+  tools.report('hidden-at-home', { path: ['metadata', 'annotations', exportToKey], value: given.join(',') })
 }
 
 /**

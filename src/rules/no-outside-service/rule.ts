@@ -45,11 +45,11 @@ export default defineRule<Message, Params>({
     'ServiceEntry; names of the cluster pass.',
   ].join(' '),
   judges: ['Service', 'Ingress.networking.k8s.io', importKind],
-  reads: ['Namespace', 'Service', machineKind],
+  reads: ['ConfigMap', 'Namespace', 'Service', machineKind],
   facts: ['approvedHosts', 'internalHosts', 'ranges', 'mesh', 'eastWestGateways'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
-  classes: ['governed', 'platform'],
+  classes: ['governed', 'platform', 'notGoverned'],
   outsideLaw: false,
   params: {
     externalAddresses: {
@@ -81,8 +81,8 @@ export default defineRule<Message, Params>({
     'udp-alias': {
       severity: 'medium',
       enforcementAction: 'warn',
-      why: 'the proxy takes no UDP, so what is sent to "{host}" on UDP port {value} leaves the pod directly',
-      fix: 'remove the port, and have a NetworkPolicy keep UDP to the outside in',
+      why: 'the proxy takes no {protocol}, so what is sent to "{host}" on {protocol} port {value} leaves the pod directly',
+      fix: 'remove the port, and have a NetworkPolicy keep {protocol} to the outside in',
       threats: ['pod/non-tcp'],
     },
     'ingress-to-alias': {
@@ -150,15 +150,17 @@ export default defineRule<Message, Params>({
       return
     }
     if (subject.kind !== 'Service') {
+      if (subject.namespaceClass === 'notGoverned') return
       if (subject.subresource === '' && requireLists(subject, tools, ['rules'])) judgeIngress(subject, tools)
       return
     }
     if (!requireLists(subject, tools, ['ports', 'externalIPs', 'clusterIPs'])) return
     judgeAddresses(subject, tools)
-    if (subject.subresource === 'status') return
-    judgeAlias(subject, tools)
-    if (!requireMap(subject, tools, ['spec', 'selector'])) return
+    // A request for the status may change labels and annotations too.
     judgeNetwork(subject, tools)
+    if (subject.subresource === 'status') return
+    if (subject.namespaceClass !== 'notGoverned') judgeAlias(subject, tools)
+    if (!requireMap(subject, tools, ['spec', 'selector'])) return
     judgeEndpoints(subject, tools)
   },
 })

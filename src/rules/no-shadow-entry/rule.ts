@@ -53,6 +53,8 @@ export default defineRule<Message, Record<never, never>>({
     },
   },
   check(subject, tools) {
+    // A request for the status changes nothing else.
+    if (subject.subresource !== '') return
     if (!requireLists(subject, tools, combined) || !requireFewCombinations(subject, tools, combined)) return
     const clients = clientsOf(subject, tools.facts, tools.inventory)
     if (isOutsidePolicy(subject, clients)) return

@@ -1,4 +1,12 @@
-import { type Clients, clientsOf, isOutsidePolicy, liveApprovals, serves, unserved } from '../../core/clients.ts'
+import {
+  approvedBelow,
+  type Clients,
+  clientsOf,
+  isOutsidePolicy,
+  liveApprovals,
+  serves,
+  unserved,
+} from '../../core/clients.ts'
 import type { Approval, PortFact } from '../../core/facts.ts'
 import { gatewayNamespaces, gatewayOfHost, gatewayPlace } from '../../core/gateway.ts'
 import { isInside } from '../../core/outside.ts'
@@ -27,6 +35,8 @@ interface HostQuestion {
   readonly spec: unknown
   readonly missing: FindMissing
 }
+
+type Claim = Pick<HostQuestion, 'subject' | 'tools' | 'path' | 'host' | 'clients'>
 
 /** A port of an entry. */
 interface EntryPort {
@@ -59,8 +69,23 @@ export function judgeEntry(subject: Subject, tools: Judge): void {
     if (form === 'partial-wildcard') tools.report('partial-wildcard', { path, value: host })
     else if (isClusterHost(host, tools.facts.mesh.clusterDomain)) {
       if (subject.namespaceClass !== 'platform') tools.report('cluster-host', { path, value: host })
-    } else if (!inside) judgeHost({ subject, tools, path, host, form, clients, ports, spec, missing })
+    } else if (inside) judgeClaim({ subject, tools, path, host, clients })
+    else judgeHost({ subject, tools, path, host, form, clients, ports, spec, missing })
   }
+}
+
+/**
+ * A name of the mesh itself needs no approval, but one that is approved as a host outside is not a tenant's to define for
+ * others: of two entries that a proxy sees, the older wins, so there need not be another one yet. Istio:
+ * pilot/pkg/model/sidecar.go (selectServices).
+ */
+function judgeClaim({ subject, tools, path, host, clients }: Claim): void {
+  const { facts, now } = tools
+  if (subject.namespaceClass === 'platform' || facts.internalHosts.covering(host).length > 0) return
+  const own = subject.ref.namespace
+  if (!clients.all && [...clients.governed, ...clients.platform].every(name => name === own)) return
+  if (liveApprovals(host, facts, now).length === 0 && approvedBelow(host, facts, now) === undefined) return
+  tools.report('claimed-as-internal', { path, value: host })
 }
 
 function readPorts(spec: unknown, tools: Judge): readonly EntryPort[] {

@@ -16,6 +16,7 @@ export type Message =
   | 'exported-to-all'
   | 'exported-beyond-approval'
   | 'exported-to-gateway'
+  | 'claimed-as-internal'
   | 'destination-not-approved'
   | 'mirror-not-approved'
   | 'no-gateway-route'
@@ -109,6 +110,13 @@ export default defineRule<Message, Record<never, never>>({
       fix: 'set spec.exportTo to ["."]',
       threats: ['se/export-to'],
     },
+    'claimed-as-internal': {
+      severity: 'critical',
+      enforcementAction: 'deny',
+      why: '"{value}" is approved as a host outside, and namespaces that see this entry may be led to its endpoints instead',
+      fix: 'set spec.exportTo to ["."], or have the name added to spec.internalHosts of the policy',
+      threats: ['se/shadow-approved-host'],
+    },
     'exported-beyond-approval': {
       severity: 'medium',
       enforcementAction: 'warn',
@@ -146,6 +154,8 @@ export default defineRule<Message, Record<never, never>>({
     },
   },
   check(subject, tools) {
+    // A request for the status changes nothing else.
+    if (subject.subresource !== '') return
     if (subject.kind === virtualService) judgeDestinations(subject, tools)
     else judgeEntry(subject, tools)
   },

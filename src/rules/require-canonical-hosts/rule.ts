@@ -48,7 +48,8 @@ export default defineRule<'spelling', Record<never, never>>({
     },
   },
   check(subject, tools) {
-    if (!requireLists(subject, tools, lists)) return
+    // A request for the status changes nothing else.
+    if (subject.subresource !== '' || !requireLists(subject, tools, lists)) return
     for (const { path, prefix, host } of spellings(subject.kind, field(subject.object, 'spec'))) {
       const parsed = parseHost(host)
       if (!parsed.ok || parsed.value.canonical) continue

@@ -9,6 +9,7 @@ import {
   parseSubnet,
   privateRanges,
   type Ranges,
+  rangesOf,
   seeThrough,
   union,
 } from '../../istio/cidr.ts'
@@ -18,15 +19,30 @@ import type { Judge } from './rule.ts'
 
 /** Judges, port by port, whether the entry says itself where its traffic goes: each port is a way of its own. */
 export function judgeResolution(entry: Entry, tools: Judge): void {
-  const unresolved = entry.resolution === 'NONE' && !areAddressesApproved(entry, tools)
+  const isNone = entry.resolution === 'NONE'
+  const accepted = isNone && areAddressesApproved(entry, tools)
   for (const port of entry.ports) {
     // On a TCP port nothing but the address tells the entry's traffic from any other.
     const looksAtHost = port.protocol !== 'tcp' && port.protocol !== 'sniffed'
-    if (unresolved) reportUnresolved(entry, port, looksAtHost ? reviewedWildcard(entry, tools) : undefined, tools)
-    else if (!looksAtHost && list(field(entry.spec, 'addresses')).length === 0) {
+    // HTTP is taken on every address whatever the entry's own are: networking/core/listener.go.
+    const isBound = accepted && port.protocol !== 'http'
+    if (isNone && !isBound)
+      reportUnresolved(entry, port, looksAtHost ? reviewedWildcard(entry, tools) : undefined, tools)
+    else if (!looksAtHost && !hasOwnAddress(entry)) {
       tools.report('any-address', { path: port.path, value: String(port.number) })
     }
   }
+}
+
+const unspecified = union(rangesOf('0.0.0.0/32'), rangesOf('::/128'))
+
+/**
+ * Each address is a listener of its own, and the unspecified one is that of entries without any. Istio:
+ * pilot/pkg/serviceregistry/serviceentry/conversion.go (convertServices), networking/core/listener.go.
+ */
+function hasOwnAddress({ spec }: Entry): boolean {
+  const addresses = list(field(spec, 'addresses')).map(address => parseSubnet(text(address) ?? ''))
+  return addresses.length > 0 && addresses.every(address => !address.ok || !includes(unspecified, address.value))
 }
 
 function reportUnresolved(entry: Entry, port: EntryPort, wildcard: string | undefined, tools: Judge): void {

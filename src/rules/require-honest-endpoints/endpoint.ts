@@ -1,5 +1,7 @@
+import { liveApprovals } from '../../core/clients.ts'
 import { gatewayHost, gatewayOfHost } from '../../core/gateway.ts'
 import { insideRanges, whereIs } from '../../core/machine.ts'
+import { isInside } from '../../core/outside.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { giveRanges, judgeUncaptured } from '../../core/uncaptured.ts'
@@ -56,7 +58,7 @@ function judgeIp(entry: Entry, path: Path, address: string, ip: Ranges, tools: J
   if (answer.leaves === 'unknown') tools.notJudged(path, `whether ${address} is inside the cluster`, giveRanges)
   if (answer.leaves !== 'yes') return
   if (entry.internal) tools.report('internal-outside', { path, value: address })
-  else tools.report('foreign-endpoint', { path, value: address, slots: { hosts: quoteHosts(entry.hosts) } })
+  else reportForeign(entry, path, address, tools)
 }
 
 function judgeName(entry: Entry, path: Path, name: string, tools: Judge): void {
@@ -71,7 +73,14 @@ function judgeName(entry: Entry, path: Path, name: string, tools: Judge): void {
   // An endpoint may be the host itself, one below an approved wildcard, or another host approved for the same.
   const isOwn = entry.hosts.every(host => host === name)
   if (isOwn || entry.ports.every(port => isApproved(name, port, entry, tools))) return
-  tools.report('foreign-endpoint', { path, value: name, slots: { hosts: quoteHosts(entry.hosts) } })
+  reportForeign(entry, path, name, tools)
+}
+
+function reportForeign(entry: Entry, path: Path, value: string, tools: Judge): void {
+  const remedy = entry.hosts.some(host => isForApproval(host, tools))
+    ? 'remove the endpoint and set spec.resolution to DNS, or have the address approved (ApprovedHosts)'
+    : 'use an address that spec.internalHosts of the policy gives the host, or have this one added there'
+  tools.report('foreign-endpoint', { path, value, slots: { hosts: quoteHosts(entry.hosts), remedy } })
 }
 
 /** Returns the full name of the gateway that a shortened one means. */
@@ -94,12 +103,19 @@ function judgePorts(entry: Entry, path: Path, endpoint: unknown, tools: Judge): 
   }
 }
 
+/** A name of the mesh itself that nobody approved needs no approval of its ports either. */
+function isForApproval(host: string, { facts, now }: Judge): boolean {
+  return facts.internalHosts.covering(host).length === 0 || liveApprovals(host, facts, now).length > 0
+}
+
 function judgeMapping(entry: Entry, path: Path, port: EntryPort, target: unknown, tools: Judge): void {
   const number = portNumber(target)
   if (!number.ok) return tools.malformed(path, number.why)
-  if (number.value === port.number || entry.internal) return
+  if (number.value === port.number || isInside(entry.spec)) return
   const inReality = { number: number.value, protocol: port.protocol }
-  for (const host of entry.hosts.filter(name => !isApproved(name, inReality, entry, tools))) {
+  for (const host of entry.hosts.filter(
+    name => isForApproval(name, tools) && !isApproved(name, inReality, entry, tools),
+  )) {
     const value = `${host} from ${port.number} to ${number.value}`
     tools.report('port-remapped', {
       path,

@@ -73,7 +73,7 @@ export default defineRule<Message, Record<never, never>>({
       severity: 'critical',
       enforcementAction: 'deny',
       why: 'port {value} has no address of its own, so the entry takes the traffic of every address on that port',
-      fix: 'give the entry spec.addresses, or use protocol TLS where the client speaks it',
+      fix: 'give the entry single addresses of its own in spec.addresses, or use protocol TLS where the client speaks it',
       threats: ['se/tcp-no-address'],
     },
     'address-range': {
@@ -94,7 +94,7 @@ export default defineRule<Message, Record<never, never>>({
       severity: 'critical',
       enforcementAction: 'deny',
       why: 'traffic for {hosts} would go to "{value}", which is neither approved for it nor the egress gateway',
-      fix: 'remove the endpoint and set spec.resolution to DNS, or have the address approved (ApprovedHosts)',
+      fix: '{remedy}',
       threats: ['se/endpoint-mismatch'],
     },
     'socket-endpoint': {
@@ -115,7 +115,7 @@ export default defineRule<Message, Record<never, never>>({
       severity: 'high',
       enforcementAction: 'deny',
       why: 'the entry says MESH_INTERNAL, but "{value}" is no address of the cluster or of its virtual machines',
-      fix: 'set spec.location to MESH_EXTERNAL, or have the range added to spec.ranges.virtualMachines of the policy',
+      fix: 'use an address in spec.ranges.virtualMachines of the policy, or have the range added there',
       threats: ['se/mesh-internal-external'],
     },
     'endpoint-network': {
@@ -176,6 +176,8 @@ export default defineRule<Message, Record<never, never>>({
     },
   },
   check(subject, tools) {
+    // A request for the status changes nothing else.
+    if (subject.subresource !== '') return
     if (
       !requireLists(subject, tools, ['addresses', 'subjectAltNames', ...combined]) ||
       !requireFewCombinations(subject, tools, combined)

@@ -47,11 +47,11 @@ export default defineRule<Message, Params>({
     'addresses into `spec.internalHosts`; its account and group are params of the rule.',
   ].join(' '),
   judges: [machineKind, groupKind],
-  reads: ['Namespace', 'Service', entryKind, groupKind],
+  reads: ['ConfigMap', 'Namespace', 'Service', entryKind, groupKind],
   facts: ['ranges', 'internalHosts', 'mesh'],
   operations: ['CREATE', 'UPDATE'],
   phases: ['submitted', 'final'],
-  classes: ['governed', 'platform'],
+  classes: ['governed', 'platform', 'notGoverned'],
   outsideLaw: false,
   params: {
     networks: {
@@ -88,8 +88,8 @@ export default defineRule<Message, Params>({
       severity: 'high',
       enforcementAction: 'deny',
       why: 'its labels make {address} an endpoint of {taker}, to which the policy gives no such address',
-      fix: 'give it other labels, or have the address added to spec.internalHosts for "{host}"',
-      threats: ['we/labels'],
+      fix: '{remedy}, or have the address added to spec.internalHosts for "{host}"',
+      threats: ['we/labels', 'we/external-address', 'svc/selector-joins-workloadentry'],
     },
     'foreign-network': {
       severity: 'medium',
@@ -109,7 +109,7 @@ export default defineRule<Message, Params>({
       severity: 'medium',
       enforcementAction: 'deny',
       why: 'by the group any machine with a token of its service account becomes an endpoint of the mesh',
-      fix: 'have the platform keep the group, or have "{value}" added to params.groups',
+      fix: 'keep the group in a namespace of the platform, or have "{value}" added to params.groups',
       threats: ['wg/template'],
     },
     'port-mapped': {
@@ -129,6 +129,7 @@ export default defineRule<Message, Params>({
     if (!requireMap(subject, tools, [...root, 'ports'])) return
     const machine = readMachine(subject, root, tools)
     judgeAddress(machine, subject, tools)
+    if (subject.namespaceClass === 'notGoverned') return
     judgePorts(machine, subject, tools)
     if (subject.namespaceClass === 'governed') judgeStanding(machine, isGroup, subject, tools)
   },
