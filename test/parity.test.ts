@@ -117,8 +117,8 @@ for (const [name, judge, takes] of ways) {
       const label = `${entry.rule}: ${entry.name}`
       if (evaluation === undefined) t.fail(`${label}: is not judged`)
       else {
-        t.strictSame(own(entry, evaluation), expected(entry), label)
-        t.strictSame(evaluation.ruleErrors, [], `${label}: no rule fails`)
+        const errors = evaluation.ruleErrors.map(({ rule, cause }) => `${rule} fails: ${String(cause)}`)
+        t.strictSame([...own(entry, evaluation), ...errors], expected(entry), label)
       }
     }
     const threats = found.reduce((sum, { expect }) => sum + expect.length, 0)

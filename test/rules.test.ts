@@ -64,11 +64,14 @@ function runCase(t: Test, rule: Rule, entry: Case, lookups: Lookups): void {
     const threats = rule.messages[message]?.threats ?? []
     t.ok(threat === undefined || threats.includes(threat), `${message} stands against ${threat}`)
   }
-  for (const finding of found.findings) checkText(t, rule, finding)
-  for (const { unknown, fix } of found.notJudged) {
-    t.match(unknown, /^[a-z"](?!.*[.!?]$)/, `a clause: ${unknown}`)
-    t.match(fix, /^[a-z]+ (?!.*[.!?]$)/, `an imperative: ${fix}`)
-  }
+  const ill = [
+    ...found.findings.flatMap(finding => faultsOfText(rule, finding)),
+    ...found.notJudged.flatMap(({ unknown, fix }) => [
+      ...(/^[a-z"](?!.*[.!?]$)/.test(unknown) ? [] : [`no clause: ${unknown}`]),
+      ...(/^[a-z]+ (?!.*[.!?]$)/.test(fix) ? [] : [`no imperative: ${fix}`]),
+    ]),
+  ]
+  t.strictSame(ill, [], 'what is said reads well')
 
   t.strictSame(judge(scene.review, inventory), found, 'judging twice gives the same')
   const reversed = inventoryOf(scene.objects.toReversed(), scene.knows)
@@ -79,10 +82,11 @@ function runCase(t: Test, rule: Rule, entry: Case, lookups: Lookups): void {
     const after = inventoryOf([...scene.objects, entry.object], knows)
     t.strictSame(judge(scene.review, after), judge(scene.review, before), 'a scan finds what admission finds')
   }
-  for (const finding of extremes(rule, scene, entry.now)) {
-    t.ok([...finding.why].length <= textLimit, `why of ${finding.message} stays short: ${[...finding.why].length}`)
-    t.ok([...finding.fix].length <= textLimit, `fix of ${finding.message} stays short: ${[...finding.fix].length}`)
-  }
+  const long = extremes(rule, scene, entry.now).flatMap(({ message, why, fix }) => [
+    ...([...why].length <= textLimit ? [] : [`why of ${message}: ${[...why].length}`]),
+    ...([...fix].length <= textLimit ? [] : [`fix of ${message}: ${[...fix].length}`]),
+  ])
+  t.strictSame(long, [], 'why and fix stay short, whatever stands in them')
   t.end()
 }
 
@@ -236,15 +240,20 @@ function step(value: unknown, segment: PatternSegment): unknown {
   return typeof segment === 'string' && isFields(value) && Object.hasOwn(value, segment) ? value[segment] : undefined
 }
 
-/** A finding as people read it. */
-function checkText(t: Test, rule: Rule, { message, why, fix, docs }: Finding): void {
-  const label = `${message}: ${why}`
-  t.match(why, /^(?:[a-z"]|Istio |Envoy )/, `starts in lower case, or with what is quoted: ${label}`)
-  t.notMatch(why, /[.!?;,:]$/, `ends without a stop: ${label}`)
-  t.ok(verbs.has(fix.split(' ')[0] ?? ''), `tells what to do: ${fix}`)
-  t.notMatch(fix, /[.!?;,:]$/, `ends without a stop: ${fix}`)
-  t.notMatch(`${why} ${fix}`, /(?<!\\u)\{[a-z]+\}|[\n\r]|undefined|\[object/i, `every slot is filled: ${label}, ${fix}`)
-  t.equal(docs, `${docsBase}#${rule.id}`)
+/** Returns what is wrong with a finding as people read it. */
+function faultsOfText(rule: Rule, { message, why, fix, docs }: Finding): readonly string[] {
+  const faults: readonly (readonly [boolean, string])[] = [
+    [/^(?:[a-z"]|Istio |Envoy )/.test(why), `starts neither in lower case nor with what is quoted: ${why}`],
+    [!/[.!?;,:]$/.test(why), `ends with a stop: ${why}`],
+    [verbs.has(fix.split(' ')[0] ?? ''), `does not tell what to do: ${fix}`],
+    [!/[.!?;,:]$/.test(fix), `ends with a stop: ${fix}`],
+    [
+      !/(?<!\\u)\{[a-z]+\}|[\n\r]|undefined|\[object/i.test(`${why} ${fix}`),
+      `has a slot that is not filled: ${why}, ${fix}`,
+    ],
+    [docs === `${docsBase}#${rule.id}`, `leads to ${docs}`],
+  ]
+  return faults.flatMap(([holds, fault]) => (holds ? [] : [`${message}: ${fault}`]))
 }
 
 /** The words that stand in the rule itself. */
