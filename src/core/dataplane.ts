@@ -1,9 +1,12 @@
 import { dataplaneModeLabel } from '../istio/injection.ts'
 import { applicationContainersOf } from '../istio/privilege.ts'
 import { type ContainerEntry, containersOf, hasInjectorOutput, usesHostNetwork } from '../istio/workload.ts'
+import type { Facts } from './facts.ts'
 import { isGeneratedGateway } from './generated.ts'
 import { injectionOf } from './injector.ts'
+import type { Inventory } from './inventory.ts'
 import type { Pod } from './pod.ts'
+import type { Phase } from './review.ts'
 import type { Subject, Tools } from './rule.ts'
 import { mayDeviate } from './workload.ts'
 
@@ -38,6 +41,16 @@ export function dataPlaneOf(
   return decision.outcome === 'ambient' ? 'ambient' : 'sidecar'
 }
 
+/** What was found out about a pod: several rules ask one after the other. */
+interface Authored {
+  readonly inventory: Inventory
+  readonly facts: Facts
+  readonly phase: Phase
+  readonly containers: readonly ContainerEntry[]
+}
+
+const authored = new WeakMap<Pod, Authored>()
+
 /**
  * Returns the containers of a pod that are to be judged as an application's. Those with the names of injected ones are not
  * among them where the injector brings such: no-forged-injection compares them with what it writes. Elsewhere, in ambient
@@ -48,9 +61,16 @@ export function authoredContainersOf(
   pod: Pod,
   sources: Pick<Tools<string, unknown>, 'facts' | 'inventory'>,
 ): readonly ContainerEntry[] {
+  const { facts, inventory } = sources
+  const { phase } = subject
+  const known = authored.get(pod)
+  if (known?.inventory === inventory && known.facts === facts && known.phase === phase) return known.containers
   const all = containersOf(pod.template)
   const application = applicationContainersOf(pod.template)
-  return application.length === all.length || bringsSidecar(subject, pod, sources) ? application : all
+  const isOnlyTheirs = application.length === all.length || bringsSidecar(subject, pod, sources)
+  const containers = isOnlyTheirs ? application : all
+  authored.set(pod, { inventory, facts, phase, containers })
+  return containers
 }
 
 /** What an author who may do without a proxy writes into one is compared with nothing: before the injector it is all theirs. */

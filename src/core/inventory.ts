@@ -186,8 +186,16 @@ function compareRefs(a: ObjectRef, b: ObjectRef): number {
   return compareText(left, right)
 }
 
+/** Labels by Namespace: an inventory hands out the same object for as long as it is unchanged, and every review asks. */
+const labelsByNamespace = new WeakMap<Fields, ReadonlyMap<string, string>>()
+
 /** Returns the labels of a namespace, or undefined where its object is not in the inventory. */
 export function namespaceLabels(inventory: Inventory, name: string): NamespaceLabels {
   const namespace = inventory.find('Namespace', '', name)
-  return namespace === undefined ? undefined : stringMap(field(field(namespace, 'metadata'), 'labels'))
+  if (namespace === undefined) return undefined
+  const known = labelsByNamespace.get(namespace)
+  if (known !== undefined) return known
+  const labels = stringMap(field(field(namespace, 'metadata'), 'labels'))
+  labelsByNamespace.set(namespace, labels)
+  return labels
 }

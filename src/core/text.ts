@@ -8,16 +8,25 @@ export function printable(text: string): string {
   return text.replace(unprintable, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
+/** Half of a character that takes two code units: a text without such has as many characters as code units. */
+const surrogate = /[\ud800-\udfff]/
+
+/** Returns how many characters a text has. */
+export function countRunes(text: string): number {
+  return surrogate.test(text) ? [...text].length : text.length
+}
+
 /** Returns the text, or its two ends around `…` where it is longer than `limit` characters; its cost ends at the limit. */
 export function shorten(text: string, limit: number): string {
   if (text.length <= limit) return text
   // A character has at most two code units, so only a text of middle length must be counted.
-  if (text.length <= 2 * limit && [...text].length <= limit) return text
+  if (text.length <= 2 * limit && countRunes(text) <= limit) return text
   const head = Math.ceil((limit - 1) / 2)
   const tail = limit - 1 - head
-  const first = [...text.slice(0, 2 * head)].slice(0, head)
-  const last = [...text.slice(text.length - Math.min(2 * tail, text.length))]
-  return `${first.join('')}…${last.slice(last.length - tail).join('')}`
+  const [start, end] = [text.slice(0, 2 * head), text.slice(text.length - Math.min(2 * tail, text.length))]
+  if (!surrogate.test(start) && !surrogate.test(end)) return `${start.slice(0, head)}…${end.slice(end.length - tail)}`
+  const last = [...end]
+  return `${[...start].slice(0, head).join('')}…${last.slice(last.length - tail).join('')}`
 }
 
 /** Returns the items as prose: `a`, `a and b`, `a, b and c`; an empty list is `none`. */

@@ -1,6 +1,6 @@
 import { effectOf } from '../core/finding.ts'
 import { formatPath, type Path } from '../core/path.ts'
-import { printable, shorten } from '../core/text.ts'
+import { countRunes, printable, shorten } from '../core/text.ts'
 import type { Evidence } from '../core/verdict.ts'
 
 /** Longest warning in runes: what Kubernetes asks for ("Dynamic Admission Control", section Response). */
@@ -50,25 +50,21 @@ interface Warning {
 function warningLine({ path, why, rule }: Warning): string {
   const reason = printable(why)
   const place = printable(formatPath(path))
-  const room = warningLimit - runes(` (${rule})`)
+  const room = warningLimit - countRunes(` (${rule})`)
   if (place === '') return `${shorten(reason, room)} (${rule})`
-  const shownPlace = shorten(place, Math.max(shortestPath, room - 2 - runes(reason)))
-  return `${shownPlace}: ${shorten(reason, room - 2 - runes(shownPlace))} (${rule})`
+  const shownPlace = shorten(place, Math.max(shortestPath, room - 2 - countRunes(reason)))
+  return `${shownPlace}: ${shorten(reason, room - 2 - countRunes(shownPlace))} (${rule})`
 }
 
 function withinTotal(lines: readonly string[], unwritten: number): readonly string[] {
   const shown: string[] = []
   let total = 0
   for (const line of lines) {
-    total += runes(line)
+    total += countRunes(line)
     const isLast = shown.length + 1 === lines.length && unwritten === 0
     if (total + (isLast ? 0 : moreLimit) > totalLimit) break
     shown.push(line)
   }
   const left = lines.length - shown.length + unwritten
   return left === 0 ? shown : [...shown, `and ${left} more`]
-}
-
-function runes(text: string): number {
-  return [...text].length
 }
