@@ -16,7 +16,7 @@ import { type Ranges, union } from '../istio/cidr.ts'
 import { dig, type Fields, field, isFields, list, text } from '../istio/json.ts'
 import { ApprovalReader } from './approval.ts'
 import { ExemptionReader } from './exemption.ts'
-import { readGateway, readInternalHost, readNamedGateways, readProvider, readWaypoint } from './gateway.ts'
+import { gatherGateways, gatherOthers } from './gateway.ts'
 import type { NamespaceMatch } from './namespaces.ts'
 import type { PolicyProblem } from './problem.ts'
 import type { PolicyDocument } from './read.ts'
@@ -156,59 +156,6 @@ function gatherPolicy(document: PolicyDocument, gathered: Gathered, problems: Po
   gatherMesh(spec, gathered)
   gatherRules(document, gathered, problems)
   gatherMutations(document, gathered, problems)
-}
-
-function gatherGateways(document: PolicyDocument, gathered: Gathered, problems: PolicyProblem[]): void {
-  const given = field(document.spec, 'egressGateways')
-  if (given === undefined) return
-  gathered.egressGateways ??= new Map()
-  for (const [i, entry] of list(given).entries()) {
-    const gateway = readGateway(entry)
-    const before = gathered.egressGateways.get(gateway.name)
-    if (before !== undefined && !sameGateway(before, gateway)) {
-      const path: Path = ['spec', 'egressGateways', i, 'name']
-      const what = `another egress gateway is named ${JSON.stringify(gateway.name)} and differs`
-      problems.push(
-        document.problem('conflict', path, { what, fix: 'give one of them another name, or make them equal' }),
-      )
-    }
-    gathered.egressGateways.set(gateway.name, gateway)
-  }
-}
-
-/** Lists of facts that add up: those that no document gives stay undefined, which is not the same as empty. */
-function gatherOthers(document: PolicyDocument, gathered: Gathered, problems: PolicyProblem[]): void {
-  const { spec } = document
-  const each = <T>(key: string, before: readonly T[] | undefined, read: (entry: unknown, path: Path) => T): T[] => [
-    ...(before ?? []),
-    ...list(field(spec, key)).map((entry, i) => read(entry, ['spec', key, i])),
-  ]
-  const isGiven = (key: string): boolean => field(spec, key) !== undefined
-  if (isGiven('waypoints')) gathered.waypoints = each('waypoints', gathered.waypoints, readWaypoint)
-  for (const key of ['ingressGateways', 'eastWestGateways'] as const) {
-    if (isGiven(key)) gathered[key] = each(key, gathered[key], readNamedGateways)
-  }
-  for (const key of ['telemetryProviders', 'authorizers'] as const) {
-    if (isGiven(key)) {
-      gathered[key] = each(key, gathered[key], (entry, path) => readProvider(document, path, entry, problems))
-    }
-  }
-  for (const key of ['identityProviders', 'wasmModules'] as const) {
-    if (isGiven(key)) gathered[key] = [...(gathered[key] ?? []), ...strings(field(spec, key))]
-  }
-  for (const host of each('internalHosts', [], (entry, path) => readInternalHost(document, path, entry, problems))) {
-    if (host !== undefined) gathered.internalHosts.push(host)
-  }
-  if (isGiven('nameservers')) {
-    const ranges = readRanges(document, ['spec', 'nameservers'], list(field(spec, 'nameservers')), problems)
-    gathered.nameservers = gathered.nameservers === undefined ? ranges : union(gathered.nameservers, ranges)
-  }
-}
-
-function sameGateway(a: EgressGateway, b: EgressGateway): boolean {
-  const flat = (gateway: EgressGateway): string =>
-    JSON.stringify({ ...gateway, podLabels: [...gateway.podLabels].sort() })
-  return flat(a) === flat(b)
 }
 
 function readWorkload(entry: unknown): WorkloadFact {
