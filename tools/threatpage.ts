@@ -54,11 +54,12 @@ export function coverOf(rules: readonly Rule[], cases: ReadonlyMap<string, reado
 }
 
 /** What becomes of a threat, as the table counts it. */
-type Standing = 'whole' | 'part' | 'routes' | 'audit' | 'none' | 'harmless' | 'to come'
+type Standing = 'whole' | 'part' | 'in routes' | 'routes' | 'audit' | 'none' | 'harmless' | 'to come'
 
 const standings: readonly (readonly [Standing, string])[] = [
   ['whole', 'a rule'],
   ['part', 'a rule, in part'],
+  ['in routes', 'a rule, the rest needs routes'],
   ['routes', 'needs routes'],
   ['audit', 'needs the scan'],
   ['none', 'out of reach'],
@@ -68,7 +69,8 @@ const standings: readonly (readonly [Standing, string])[] = [
 
 /** Returns what becomes of a threat. */
 export function standingOf(threat: Threat, isCovered: boolean): Standing {
-  if (isCovered) return threat.partly === undefined ? 'whole' : 'part'
+  if (isCovered && threat.partly === undefined) return 'whole'
+  if (isCovered) return threat.reach === 'routes' ? 'in routes' : 'part'
   return threat.reach === 'admission' ? 'to come' : threat.reach
 }
 
@@ -94,7 +96,8 @@ export function coveragePage(
     '',
     'Every known way around the egress rules, and what stands against it: a rule, with the cases that prove it; the',
     'analysis of how traffic leaves (routes); a scan of what already exists; or, out of reach of admission, what does it',
-    'instead. What must pass is listed so that no rule refuses it by mistake.',
+    'instead. What must pass is listed so that no rule refuses it by mistake. What a rule does not see is said beside it,',
+    'after *not yet*: most often something that only shows in another place, where it is judged.',
     '',
     line(['', 'threats', ...shown.map(([, title]) => title)]),
     line(['---', '---', ...shown.map(() => '---')]),
