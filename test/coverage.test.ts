@@ -40,6 +40,12 @@ t.test('every threat within reach has a rule, or says why there is none yet', t 
   t.end()
 })
 
+t.test('what has no rule waits for the analysis of routes or for the scan, and for nothing else', t => {
+  const waiting = threats.filter(({ reach, open }) => open !== undefined && reach !== 'routes' && reach !== 'audit')
+  t.strictSame(waiting.map(idOf), [], 'give a rule that names it')
+  t.end()
+})
+
 t.test('every threat that is known is listed, in its order', t => {
   const known = readFileSync(join(import.meta.dirname, 'fixtures/threats.txt'), 'utf8')
     .trimEnd()
