@@ -34,6 +34,8 @@ t.test('what Go reads', t => {
     ['a: |\n  b\n', { a: 'b\n' }],
     ['a: |\n  b', { a: 'b' }],
     ['a: |-\n  b', { a: 'b' }],
+    // As the generator of Istio's CRDs writes descriptions: what follows is indented, which is no line of blanks.
+    ['x:\n  a: |2-\n\n\n    b\n  c: d\n', { x: { a: '\n\nb', c: 'd' } }],
     ['a: &x b\nc: *x\n? d\n'.replace('? d\n', ''), { a: 'b', c: 'b' }],
     ['a: &x {b: 1}\nc: {<<: *x, b: 2}\nd: {b: 2, <<: *x}', { a: { b: 1 }, c: { b: 2 }, d: { b: 1 } }],
     ['a: {<<: [{b: 1}, {b: 2, c: 3}]}', { a: { b: 1, c: 3 } }],

@@ -120,7 +120,11 @@ export function dialectFaults(tokens: readonly CST.Token[], text: string): reado
     const explicit = header !== undefined && 'source' in header && /[0-9]/.test(header.source)
     const start = text.indexOf('\n', offset) + 1
     // With a number in the header, lines of blanks inside and after the text are cut differently.
-    const blank = explicit && /^\n*$|(?:^|\n) +(?:\n|$)/.test(source + blanksAt(start + source.length))
+    const end = start + source.length
+    const after = blanksAt(end)
+    // Blanks before something else on their line are its indentation.
+    const lines = end + after.length < text.length ? after.slice(0, after.lastIndexOf('\n') + 1) : after
+    const blank = explicit && /^\n*$|(?:^|\n) +(?:\n|$)/.test(source + lines)
     if (blank || oddBlock.test(source)) refuse({ offset }, 'the indentation of a block text is ambiguous')
   }
 

@@ -8,8 +8,8 @@ import { formatRef } from '../../src/core/kind.ts'
 import type { Requester } from '../../src/core/review.ts'
 import { checkObjects, readManifests } from '../../src/manifest/read.ts'
 
-// Judges the manifests that Istio ships, as a team and as the platform would apply them: its samples, and what its own
-// installer renders. What is refused or warned of stands in samples/expected.txt, which people have read; everything else
+// Judges the manifests that Istio ships, as a team and as the platform would apply them: its samples, its definitions, and
+// what its own installer renders. What is refused or warned of stands in samples/expected.txt, which people have read; everything else
 // must pass. `node test/conformance/samples.ts --update` writes that file anew.
 
 const folder = join(import.meta.dirname, 'samples')
@@ -24,6 +24,10 @@ interface Corpus {
 
 const corpora: readonly Corpus[] = [
   { path: 'samples', requester: { username: 'dana', groups: ['shop-developers', 'system:authenticated'] } },
+  {
+    path: 'manifests/charts/base/files',
+    requester: { username: 'pia', groups: ['platform-admins', 'system:authenticated'] },
+  },
   {
     path: 'operator/cmd/mesh/testdata/manifest-generate/output',
     requester: { username: 'pia', groups: ['platform-admins', 'system:authenticated'] },
