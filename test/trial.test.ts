@@ -1,8 +1,8 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { run, runApart } from './command.ts'
+import { root, run, runApart } from './command.ts'
 
 const acme = ['--policy', 'examples/policy']
 
@@ -98,6 +98,13 @@ t.test('objects without a namespace are judged as in the namespace default', asy
     write(`finds:\n- name: nobody approved it\n  object: ${entry}\n  verdict: deny\n`),
   ])
   t.equal(out, '1 case: 1 passed, 0 failed\n')
+})
+
+t.test('cases come by standard input, and by any name that is given', t => {
+  const text = readFileSync(join(root, 'examples/tests/acme.cases.yaml'), 'utf8')
+  t.match(runApart(['test', '-', ...acme], text), { code: 0, out: '5 cases: 5 passed, 0 failed\n' })
+  t.match(runApart(['test', write(text, 'shop.json'), ...acme]), { code: 0, out: '5 cases: 5 passed, 0 failed\n' })
+  t.end()
 })
 
 t.test('cases that prove nothing are input errors', async t => {

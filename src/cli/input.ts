@@ -26,6 +26,9 @@ const endings = ['.yaml', '.yml', '.json']
 /** Standard input, as a path. */
 export const standardInput = '-'
 
+/** What messages call it. */
+export const standardInputName = '(stdin)'
+
 /**
  * Reads files, folders (recursive, sorted, `.yaml`, `.yml` and `.json`) and `-` in the order given. Paths are relative to
  * where the user called: npm runs scripts elsewhere and tells in `INIT_CWD`.
@@ -54,7 +57,7 @@ export function readBytes(file: string): Uint8Array {
 function readText(file: string): PolicySource | string {
   try {
     const bytes = readFileSync(file === standardInput ? 0 : absolute(file))
-    const name = file === standardInput ? '(stdin)' : file
+    const name = file === standardInput ? standardInputName : file
     const decoded = decodeUtf8(bytes)
     return decoded.ok ? { file: name, text: decoded.value } : `${name}: ${decoded.why}`
   } catch (cause) {

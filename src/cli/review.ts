@@ -4,7 +4,14 @@ import { writeRefusal } from '../http/admission.ts'
 import { type Answer, answerMutate, answerValidate } from '../http/answer.ts'
 import { readBody } from '../http/body.ts'
 import { reviewText } from '../report/review.ts'
-import { InputError, loadInventoryPaths, loadPolicyPaths, readBytes, standardInput } from './input.ts'
+import {
+  InputError,
+  loadInventoryPaths,
+  loadPolicyPaths,
+  readBytes,
+  standardInput,
+  standardInputName,
+} from './input.ts'
 import { type FailOn, failOnOption, failsOn, inventoryOption, nowOption, policyOption } from './option.ts'
 
 interface ReviewFlags {
@@ -100,7 +107,7 @@ const newline = 0x0a
 /** Yields the bodies of a file: the whole of it where it is one JSON value, else each line that is not empty. */
 function* readBodies(file: string): Generator<Body, void, undefined> {
   const bytes = readBytes(file)
-  const name = file === standardInput ? '(stdin)' : file
+  const name = file === standardInput ? standardInputName : file
   const lines = [...linesOf(bytes)]
   const isOne = lines.length <= 1 || readBody(bytes).ok || !lines.some(line => readBody(line.bytes).ok)
   if (isOne && lines.length > 0) yield { place: name, bytes }

@@ -9,7 +9,7 @@ import { formatProblem } from '../policy/problem.ts'
 import type { PolicySource } from '../policy/read.ts'
 import { type TriedCase, testJson, testText } from '../report/test.ts'
 import { rules } from '../rules/index.ts'
-import { InputError, readTexts } from './input.ts'
+import { InputError, readTexts, standardInput, standardInputName } from './input.ts'
 import { policyOption } from './option.ts'
 import { tryCase } from './trial.ts'
 
@@ -37,7 +37,7 @@ interface FiledCase {
 function runTest(paths: readonly string[], flags: TestFlags): void {
   const shared = readTexts(flags.policy)
   // A folder of cases may hold the policy too, and manifests.
-  const sources = readTexts(paths).filter(({ file }) => paths.includes(file) || /cases\.ya?ml$/.test(file))
+  const sources = readTexts(paths).filter(({ file }) => isNamed(file, paths) || /cases\.ya?ml$/.test(file))
   const filed = sources.flatMap(readFile)
   if (filed.length === 0) throw new InputError([`no cases in ${paths.join(', ')}`])
   const policies = new Policies(shared)
@@ -48,6 +48,11 @@ function runTest(paths: readonly string[], flags: TestFlags): void {
   )
   process.stdout.write(flags.format === 'json' ? testJson(tried) : testText(tried))
   process.exitCode = tried.some(({ differences }) => differences.length > 0) ? 1 : 0
+}
+
+/** What is named itself is cases, whatever it is called; so is standard input. */
+function isNamed(file: string, paths: readonly string[]): boolean {
+  return paths.includes(file) || (file === standardInputName && paths.includes(standardInput))
 }
 
 function readFile({ file, text }: PolicySource): readonly FiledCase[] {

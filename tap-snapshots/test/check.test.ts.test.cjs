@@ -221,10 +221,6 @@ refused  VirtualService default/httpbin-by-gateway  (examples/ways-out/4-default
     traffic would be sent to "httpbin.org", a host that is not approved for namespace "default"
     fix: define the route in the namespace of the egress gateway (istio-egress), or have the host approved for "default" (ApprovedHosts)
     require-approved-hosts, critical, https://sallyport.dev/rules#require-approved-hosts
-  36:5 spec.hosts[0]
-    warning: this route for "httpbin.org" comes before the platform’s, and does not lead to the egress gateway
-    fix: have the platform set it on the route through the gateway, or route to istio-egressgateway.istio-egress.svc.cluster.local
-    no-route-override, critical, https://sallyport.dev/rules#no-route-override
 refused  ServiceEntry default/httpbin  (examples/ways-out/4-default-http.yaml:59)
   66:5 spec.hosts[0]
     host "httpbin.org" is approved for "shop", not for namespace "default"
@@ -245,10 +241,6 @@ refused  VirtualService default/stripe-by-gateway  (examples/ways-out/4-default-
     traffic would be sent to "api.stripe.com", a host that is not approved for namespace "default"
     fix: define the route in the namespace of the egress gateway (istio-egress), or have the host approved for "default" (ApprovedHosts)
     require-approved-hosts, critical, https://sallyport.dev/rules#require-approved-hosts
-  39:5 spec.hosts[0]
-    warning: this route for "api.stripe.com" comes before the platform’s, and does not lead to the egress gateway
-    fix: have the platform set it on the route through the gateway, or route to istio-egressgateway.istio-egress.svc.cluster.local
-    no-route-override, critical, https://sallyport.dev/rules#no-route-override
 refused  ServiceEntry default/stripe  (examples/ways-out/4-default-tls.yaml:64)
   71:5 spec.hosts[0]
     host "api.stripe.com" is approved for "payments" and "shop", not for namespace "default"

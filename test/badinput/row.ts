@@ -23,8 +23,6 @@ export interface Row {
   readonly title: string
   /** What was chosen, where the table leaves a choice. */
   readonly choice?: string
-  /** What is not done yet. */
-  readonly todo?: string
   readonly cases: readonly Case[]
 }
 

@@ -6,7 +6,7 @@ import type { Subject } from '../../core/rule.ts'
 import { parseHost } from '../../istio/host.ts'
 import { dig, list } from '../../istio/json.ts'
 import { resolveHost } from '../../istio/name.ts'
-import { bindsMesh, destinationHosts, routesOf } from '../../istio/virtualservice.ts'
+import { bindsMesh, destinationHosts, isForMesh, routesOf } from '../../istio/virtualservice.ts'
 import type { Judge } from './rule.ts'
 
 /** Judges for which approved hosts a tenant's VirtualService decides the way, other than to the egress gateway. */
@@ -26,11 +26,13 @@ export function judgeRoutes(subject: Subject, gateway: EgressGateway, tools: Jud
   }
 }
 
-/** Whether there are routes, and each leads to an egress gateway and nowhere else. */
+/** Whether there are routes for the mesh, and each leads to an egress gateway and nowhere else. */
 function leadsToGateway({ object, ref }: Subject, tools: Judge): boolean {
   const { clusterDomain } = tools.facts.mesh
   let routes = 0
   for (const { route } of routesOf(object)) {
+    // The second half of the way, from the gateway on, stands beside the first.
+    if (!isForMesh(route)) continue
     const hosts = destinationHosts(route)
     const leads = (host: string): boolean =>
       gatewayOfHost(resolveHost(host, ref.namespace, clusterDomain), tools.facts) !== undefined

@@ -6,6 +6,7 @@ import { few } from '../../core/uncaptured.ts'
 import { parseHost } from '../../istio/host.ts'
 import { dig, type Fields, field, list, text } from '../../istio/json.ts'
 import { resolveHost } from '../../istio/name.ts'
+import { bindsMesh, destinationHosts, isForMesh, routesOf } from '../../istio/virtualservice.ts'
 import type { Judge } from './rule.ts'
 
 /** The kind whose routes lead hosts to the egress gateway. */
@@ -78,16 +79,14 @@ const steeredHosts = remembered((services, facts): Steered => {
 const leadThere = remembered((routes, facts) => routes.some(route => endsAtGateway(route, facts)))
 
 function leadsToGateway(service: Fields, facts: Facts): boolean {
+  if (!bindsMesh(service)) return false
   const { namespace } = refOf(service)
-  const spec = field(service, 'spec')
-  for (const section of ['http', 'tls', 'tcp']) {
-    for (const route of list(field(spec, section))) {
-      // What a delegate does stands in another object.
-      if (field(route, 'delegate') !== undefined) return true
-      for (const share of list(field(route, 'route'))) {
-        const host = text(dig(share, 'destination', 'host')) ?? ''
-        if (gatewayOfHost(resolveHost(host, namespace, facts.mesh.clusterDomain), facts) !== undefined) return true
-      }
+  for (const { route } of routesOf(service)) {
+    if (!isForMesh(route)) continue
+    // What a delegate does stands in another object.
+    if (field(route, 'delegate') !== undefined) return true
+    for (const host of destinationHosts(route)) {
+      if (gatewayOfHost(resolveHost(host, namespace, facts.mesh.clusterDomain), facts) !== undefined) return true
     }
   }
   return false

@@ -1,6 +1,19 @@
 import { groupOfKind, type Kind } from '../../core/kind.ts'
 import { isAccountOf } from '../../core/writer.ts'
 
+/** Calico serves them in two groups: as they are stored, and by an API server of its own. */
+const calicoKinds = [
+  'FelixConfiguration',
+  'GlobalNetworkPolicy',
+  'GlobalNetworkSet',
+  'HostEndpoint',
+  'IPPool',
+  'NetworkPolicy',
+  'NetworkSet',
+  'Profile',
+  'Tier',
+]
+
 /**
  * Kinds by which networks are opened and closed beside NetworkPolicy, by group: of the admin tier of Kubernetes (SIG
  * Network, network-policy-api), Cilium, Calico, OVN-Kubernetes, OpenShift, Antrea and of hosted clusters (EKS, GKE); and
@@ -18,28 +31,8 @@ const platformKinds: Readonly<Record<string, readonly string[]>> = {
     'CiliumNetworkPolicy',
     'CiliumNodeConfig',
   ],
-  'crd.projectcalico.org': [
-    'FelixConfiguration',
-    'GlobalNetworkPolicy',
-    'GlobalNetworkSet',
-    'HostEndpoint',
-    'IPPool',
-    'NetworkPolicy',
-    'NetworkSet',
-    'Profile',
-    'Tier',
-  ],
-  'projectcalico.org': [
-    'FelixConfiguration',
-    'GlobalNetworkPolicy',
-    'GlobalNetworkSet',
-    'HostEndpoint',
-    'IPPool',
-    'NetworkPolicy',
-    'NetworkSet',
-    'Profile',
-    'Tier',
-  ],
+  'crd.projectcalico.org': calicoKinds,
+  'projectcalico.org': calicoKinds,
   'k8s.ovn.org': [
     'AdminPolicyBasedExternalRoute',
     'ClusterUserDefinedNetwork',
