@@ -2,7 +2,6 @@ import t from 'tap'
 import { isDiscovered } from '../src/istio/discovery.ts'
 import { entryVisibility } from '../src/istio/entryvisibility.ts'
 import {
-  gatewayApiKind,
   gatewayServices,
   hostnameAddresses,
   isAutoPassthrough,
@@ -10,6 +9,7 @@ import {
   readReference,
   registersNetwork,
 } from '../src/istio/gatewayapi.ts'
+import { gatewayApiKind } from '../src/istio/kinds.ts'
 import { providerTargets } from '../src/istio/provider.ts'
 import {
   allowsAttachment,

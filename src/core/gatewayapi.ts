@@ -1,11 +1,6 @@
-import {
-  gatewayApiKind,
-  gatewayServices,
-  listenerSetKinds,
-  type Reference,
-  readReference,
-} from '../istio/gatewayapi.ts'
+import { gatewayServices, listenerSetKinds, type Reference, readReference } from '../istio/gatewayapi.ts'
 import { dig, type Fields, text } from '../istio/json.ts'
+import { gatewayApiKind } from '../istio/kinds.ts'
 import type { EgressGateway, Facts } from './facts.ts'
 import { gatewayHost, gatewayNamespaces } from './gateway.ts'
 import type { Inventory } from './inventory.ts'

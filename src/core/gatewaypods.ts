@@ -1,4 +1,5 @@
 import { dig, type Fields, stringMap, text } from '../istio/json.ts'
+import { istioGatewayKind } from '../istio/kinds.ts'
 import { type Labels, mapSelects } from '../istio/selector.ts'
 import { labelsOf, podTemplateOf } from '../istio/workload.ts'
 import type { EgressGateway } from './facts.ts'
@@ -7,9 +8,6 @@ import type { Kind } from './kind.ts'
 
 /** Kinds whose pods may be those of a gateway. */
 export const gatewayWorkloads: readonly Kind[] = ['Deployment.apps', 'DaemonSet.apps', 'StatefulSet.apps', 'Pod']
-
-/** The kind whose `selector` names the pods that it configures: Istio's, not the Gateway API's. */
-export const istioGatewayKind: Kind = 'Gateway.networking.istio.io'
 
 /**
  * Labels that Istio gives to proxies, and controllers to pods, whatever they are, so that a selector of them tells no gateway

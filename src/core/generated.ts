@@ -1,11 +1,8 @@
 import { dig, type Fields, field, isFields, list, text } from '../istio/json.ts'
+import { gatewayApiKind } from '../istio/kinds.ts'
 import { containersOf, proxyContainerName, usesHostNetwork } from '../istio/workload.ts'
 import type { Inventory } from './inventory.ts'
-import type { Kind } from './kind.ts'
 import type { Pod } from './pod.ts'
-
-/** The Gateway API's, not Istio's. */
-export const gatewayApiKind: Kind = 'Gateway.gateway.networking.k8s.io'
 
 const nameLabel = 'gateway.networking.k8s.io/gateway-name'
 const managedLabel = 'gateway.istio.io/managed'

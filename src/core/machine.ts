@@ -15,8 +15,7 @@ import { labelsOf } from '../istio/workload.ts'
 import type { Facts } from './facts.ts'
 import { refOf } from './kind.ts'
 
-/** Kinds of the registry that are joined by labels. */
-export const entryKind = 'ServiceEntry.networking.istio.io'
+/** A machine outside the cluster, which joins the registry by its labels. */
 export const machineKind = 'WorkloadEntry.networking.istio.io'
 
 /** Where the address of an endpoint leads. */

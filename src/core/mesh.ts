@@ -1,10 +1,12 @@
 import { revisionLabel } from '../istio/injection.ts'
 import { dig, type Fields, text } from '../istio/json.ts'
 import { type MeshConfig, type OutboundMode, outboundMode, readMeshConfig } from '../istio/meshconfig.ts'
+import { networkLabel } from '../istio/network.ts'
 import type { Result } from '../istio/result.ts'
 import { labelsOf } from '../istio/workload.ts'
 import type { Facts } from './facts.ts'
-import type { Inventory } from './inventory.ts'
+import { type Inventory, namespaceLabels } from './inventory.ts'
+import type { Tools } from './rule.ts'
 
 /**
  * Returns true for a ConfigMap in which a control plane reads its mesh: `istio`, or `istio-<revision>`, known by its label
@@ -87,4 +89,12 @@ export function differences(facts: Facts, inventory: Inventory): readonly string
   const found = modeInInventory(facts, inventory)
   if (stated === undefined || found === undefined || stated === found) return []
   return [`policy says mesh.outboundTrafficPolicy ${stated}, the mesh configuration says ${found}: the latter counts`]
+}
+
+/** Returns the network of the cluster, where the root Namespace in the inventory names one. */
+export function networkOfMesh({
+  facts,
+  inventory,
+}: Pick<Tools<string, unknown>, 'facts' | 'inventory'>): string | undefined {
+  return namespaceLabels(inventory, facts.mesh.rootNamespace)?.get(networkLabel)
 }

@@ -1,9 +1,9 @@
 import { parseHost } from '../istio/host.ts'
 import { dig, type Fields, list, text } from '../istio/json.ts'
+import { entryKind } from '../istio/kinds.ts'
 import { compareText } from './finding.ts'
 import { type Inventory, originOf } from './inventory.ts'
 import { refOf } from './kind.ts'
-import { entryKind } from './machine.ts'
 
 /** A host of a ServiceEntry. */
 export interface ServedHost {

@@ -1,17 +1,13 @@
 import { dig, field, isFields, list, text } from './json.ts'
+import { gatewayApiKind } from './kinds.ts'
+import { networkLabel } from './network.ts'
 import type { Labels } from './selector.ts'
-
-/** A Gateway of the Gateway API, which is not Istio's kind of that name. */
-export const gatewayApiKind = 'Gateway.gateway.networking.k8s.io'
 
 /** Kinds that add listeners to a Gateway of the Gateway API: the one of the standard, and the one before it. */
 export const listenerSetKinds = [
   'ListenerSet.gateway.networking.k8s.io',
   'XListenerSet.gateway.networking.x-k8s.io',
 ] as const
-
-/** The kind by which a ServiceEntry is a parent. */
-export const entryKind = 'ServiceEntry.networking.istio.io'
 
 /** The kind by which a backend is a host of the registry, which has no namespace. */
 export const hostnameKind = 'Hostname.networking.istio.io'
@@ -173,9 +169,8 @@ export function hostnameAddresses(gateway: unknown): readonly { readonly path: P
   })
 }
 
-/** Option of a listener's TLS that says how it passes traffic on, and the label with the network that a Gateway leads into. */
+/** Option of a listener's TLS that says how it passes traffic on. */
 export const listenerProtocolOption = 'gateway.istio.io/listener-protocol'
-export const networkLabel = 'topology.istio.io/network'
 
 /**
  * Returns whether a listener passes traffic on by its SNI alone, without any route: by its option, or where its Gateway (or

@@ -1,3 +1,12 @@
+/** A Gateway of the Gateway API, which is not Istio's kind of that name. */
+export const gatewayApiKind = 'Gateway.gateway.networking.k8s.io'
+
+/** Istio's Gateway, whose `selector` names the pods that it configures. */
+export const istioGatewayKind = 'Gateway.networking.istio.io'
+
+/** What registers a host. */
+export const entryKind = 'ServiceEntry.networking.istio.io'
+
 /**
  * Kinds by group, those of older releases that control planes may still serve among them.
  *

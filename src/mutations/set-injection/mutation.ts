@@ -1,4 +1,4 @@
-import { gatewayApiKind, isGeneratedGateway } from '../../core/generated.ts'
+import { isGeneratedGateway } from '../../core/generated.ts'
 import { injectionOf, type Served, servedRevisions, webhookKind } from '../../core/injector.ts'
 import { defineMutation, type MetadataChange, type MutationSubject, type MutationTools } from '../../core/mutation.ts'
 import type { Pod } from '../../core/pod.ts'
@@ -10,6 +10,7 @@ import {
   revisionLabel,
   templatesAnnotation,
 } from '../../istio/injection.ts'
+import { gatewayApiKind } from '../../istio/kinds.ts'
 
 interface Params {
   readonly optOuts: boolean

@@ -5,9 +5,10 @@ import { namespaceLabels } from '../../core/inventory.ts'
 import { isInside } from '../../core/outside.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
-import { entryKind, gatewayApiKind, type Parent, parentsOf } from '../../istio/gatewayapi.ts'
+import { type Parent, parentsOf } from '../../istio/gatewayapi.ts'
 import { isClusterHost } from '../../istio/host.ts'
 import { dig, field } from '../../istio/json.ts'
+import { entryKind, gatewayApiKind } from '../../istio/kinds.ts'
 import type { Judge } from './message.ts'
 
 /** What a route is attached to. */

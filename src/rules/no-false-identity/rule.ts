@@ -1,7 +1,8 @@
-import { gatewayApiKind } from '../../core/generated.ts'
-import { namespaceLabels } from '../../core/inventory.ts'
+import { networkOfMesh } from '../../core/mesh.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
+import { gatewayApiKind } from '../../istio/kinds.ts'
+import { networkLabel } from '../../istio/network.ts'
 import { containersOf, environmentOf, proxyContainerName, workloadKinds } from '../../istio/workload.ts'
 import { findRegistration } from './registration.ts'
 
@@ -97,8 +98,6 @@ function judgeGatewayLabels({ ref }: Subject, pod: Pod, tools: Tools<Message, Pa
   }
 }
 
-const networkLabel = 'topology.istio.io/network'
-
 /** What labels change of how others reach a pod, and the value that the injector writes, if it writes one. */
 const topology = [
   {
@@ -139,8 +138,4 @@ function mayBeWritten(value: string, subject: Subject, pod: Pod, tools: Tools<Me
   if (subject.phase !== 'final' || networkOfMesh(tools) !== undefined) return false
   const proxy = containersOf(pod.template).find(({ name }) => name === proxyContainerName)
   return environmentOf(proxy?.container).get('ISTIO_META_NETWORK') === value
-}
-
-function networkOfMesh({ inventory, facts }: Tools<Message, Params>): string | undefined {
-  return namespaceLabels(inventory, facts.mesh.rootNamespace)?.get(networkLabel)
 }

@@ -1,5 +1,4 @@
 import { authoredContainersOf } from '../../core/dataplane.ts'
-import { gatewayApiKind } from '../../core/generated.ts'
 import { webhookKind } from '../../core/injector.ts'
 import type { Path } from '../../core/path.ts'
 import { placeOf } from '../../core/place.ts'
@@ -7,6 +6,7 @@ import { podOf } from '../../core/pod.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { mayDeviate } from '../../core/workload.ts'
 import { field, isFields, list, text } from '../../istio/json.ts'
+import { gatewayApiKind } from '../../istio/kinds.ts'
 import { usesHostNetwork, workloadKinds } from '../../istio/workload.ts'
 import { proxyHost, withoutUser } from './address.ts'
 

@@ -6,8 +6,6 @@ import { dig, text } from '../../istio/json.ts'
 import { mapSelects } from '../../istio/selector.ts'
 import { labelsOf, podTemplateOf } from '../../istio/workload.ts'
 
-export { istioGatewayKind, takenByLabels } from '../../core/gatewaypods.ts'
-
 /** The kind that an egress gateway is usually run as. */
 export const deploymentKind = 'Deployment.apps'
 

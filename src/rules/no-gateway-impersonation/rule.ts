@@ -1,13 +1,15 @@
 import { sameJson } from '../../core/change.ts'
 import type { EgressGateway } from '../../core/facts.ts'
+import { takenByLabels } from '../../core/gatewaypods.ts'
 import { isMadeByController } from '../../core/owner.ts'
 import type { Path } from '../../core/path.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
 import type { Requester } from '../../core/review.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { field } from '../../istio/json.ts'
+import { istioGatewayKind } from '../../istio/kinds.ts'
 import { labelsOf, podTemplateOf, workloadKinds } from '../../istio/workload.ts'
-import { accountsOf, deploymentKind, istioGatewayKind, takenByLabels } from './identity.ts'
+import { accountsOf, deploymentKind } from './identity.ts'
 
 type Message = 'gateway-labels' | 'gateway-account'
 

@@ -1,9 +1,10 @@
 import { isEgressPlace } from '../../core/gatewayapi.ts'
 import { isInside } from '../../core/outside.ts'
 import type { Subject } from '../../core/rule.ts'
-import { entryKind, readReference } from '../../istio/gatewayapi.ts'
+import { readReference } from '../../istio/gatewayapi.ts'
 import { isClusterHost } from '../../istio/host.ts'
 import { dig, field, list, text } from '../../istio/json.ts'
+import { entryKind } from '../../istio/kinds.ts'
 import type { Judge } from './rule.ts'
 
 /**

@@ -9,15 +9,11 @@ import {
 } from '../../core/gatewayapi.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { requireLists } from '../../core/shape.ts'
-import {
-  gatewayApiKind,
-  isAutoPassthrough,
-  listenerProtocolOption,
-  listenerSetKinds,
-  networkLabel,
-} from '../../istio/gatewayapi.ts'
+import { isAutoPassthrough, listenerProtocolOption, listenerSetKinds } from '../../istio/gatewayapi.ts'
 import { isPublicSuffix } from '../../istio/host.ts'
 import { dig, field, list, text } from '../../istio/json.ts'
+import { gatewayApiKind } from '../../istio/kinds.ts'
+import { networkLabel } from '../../istio/network.ts'
 import { inboundBindingAnnotation } from '../../istio/waypoint.ts'
 import { labelsOf } from '../../istio/workload.ts'
 import { judgeGrant } from './grant.ts'

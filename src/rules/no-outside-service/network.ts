@@ -1,12 +1,11 @@
-import { namespaceLabels } from '../../core/inventory.ts'
+import { networkOfMesh } from '../../core/mesh.ts'
 import type { Subject } from '../../core/rule.ts'
 import { exportToKey } from '../../core/sight.ts'
 import { type Fields, field, list } from '../../istio/json.ts'
+import { networkLabel } from '../../istio/network.ts'
 import { exportToAnnotation, readExportTo, visibleIn } from '../../istio/visibility.ts'
 import { annotationsOf, labelsOf } from '../../istio/workload.ts'
 import type { Judge } from './rule.ts'
-
-const networkLabel = 'topology.istio.io/network'
 
 /** Judges how a Service that is not the platform’s is seen by Istio: as the gateway of a network, and by whom. */
 export function judgeNetwork(subject: Subject, tools: Judge): void {
@@ -30,7 +29,7 @@ function judgeGateway({ object, ref }: Subject, tools: Judge): void {
   const network = labelsOf(object).get(networkLabel) ?? ''
   if (network === '') return
   if (tools.facts.eastWestGateways?.some(({ namespace }) => namespace === ref.namespace)) return
-  const own = namespaceLabels(tools.inventory, tools.facts.mesh.rootNamespace)?.get(networkLabel)
+  const own = networkOfMesh(tools)
   if (network === own && !mayHaveAddress(object)) return
   tools.report('network-gateway', { path: ['metadata', 'labels', networkLabel], value: network })
 }

@@ -4,11 +4,10 @@ import type { NamedGateways } from '../../core/facts.ts'
 import { gatewayWorkloads, selectsEveryProxy } from '../../core/gatewaypods.ts'
 import type { Subject } from '../../core/rule.ts'
 import { dig, stringMap, text } from '../../istio/json.ts'
+import { istioGatewayKind } from '../../istio/kinds.ts'
 import { type Labels, mapSelects } from '../../istio/selector.ts'
 import { annotationsOf, labelsOf, podTemplateOf } from '../../istio/workload.ts'
 import type { Judge } from './rule.ts'
-
-const gatewayKind = 'Gateway.networking.istio.io'
 
 /** Which templates of the injector a pod is made of; that of gateways is made for them alone. */
 const templatesAnnotation = 'inject.istio.io/templates'
@@ -70,13 +69,13 @@ function selects({ ref }: Subject, selector: Labels, tools: Judge): 'yes' | 'no'
   const namespaces = new Set([ref.namespace, mesh.rootNamespace, ...named.map(({ namespace }) => namespace)])
   for (const namespace of namespaces) {
     if (runsGateway(selector, namespace, tools)) return 'yes'
-    for (const gateway of tools.inventory.list(gatewayKind, namespace)) {
+    for (const gateway of tools.inventory.list(istioGatewayKind, namespace)) {
       if (named.length > 0 && !isNamed(named, namespace, text(dig(gateway, 'metadata', 'name')))) continue
       const selected = stringMap(dig(gateway, 'spec', 'selector'))
       if (!selectsEveryProxy(selected) && mapSelects(selected, selector)) return 'yes'
     }
   }
-  return tools.inventory.knows(gatewayKind) ? 'no' : 'unknown'
+  return tools.inventory.knows(istioGatewayKind) ? 'no' : 'unknown'
 }
 
 /** Whether the pods of a workload that runs as a gateway bear the labels; its Gateways may all be those of tenants. */

@@ -1,10 +1,10 @@
 import { clientsOf, isOutsidePolicy } from '../../core/clients.ts'
-import { entryKind } from '../../core/machine.ts'
 import { servedHosts } from '../../core/registry.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { requireFewCombinations, requireLists } from '../../core/shape.ts'
 import { isClusterHost, parseHost } from '../../istio/host.ts'
 import { dig, list, text } from '../../istio/json.ts'
+import { entryKind } from '../../istio/kinds.ts'
 import { judgeHost } from './shadow.ts'
 
 /** What this rule can say. */

@@ -1,10 +1,11 @@
 import type { ClassServes } from '../../core/gatewayapi.ts'
 import { takenByLabels } from '../../core/gatewaypods.ts'
-import { namespaceLabels } from '../../core/inventory.ts'
+import { networkOfMesh } from '../../core/mesh.ts'
 import type { Subject } from '../../core/rule.ts'
-import { nameOverrideAnnotation, networkLabel } from '../../istio/gatewayapi.ts'
+import { nameOverrideAnnotation } from '../../istio/gatewayapi.ts'
 import { matchesImage } from '../../istio/image.ts'
 import { dig, isFields, stringMap, text } from '../../istio/json.ts'
+import { networkLabel } from '../../istio/network.ts'
 import type { Judge } from './rule.ts'
 
 const place = ['spec', 'infrastructure'] as const
@@ -51,10 +52,6 @@ function judgeLabels(subject: Subject, serves: ClassServes, tools: Judge): void 
 }
 
 /** The network of the mesh itself, by which also what is ordinary may be labelled. */
-function networkOfMesh({ facts, inventory }: Judge): string | undefined {
-  return namespaceLabels(inventory, facts.mesh.rootNamespace)?.get(networkLabel)
-}
-
 const imageAnnotation = 'sidecar.istio.io/proxyImage'
 
 function judgeImage(subject: Subject, tools: Judge): void {

@@ -1,5 +1,4 @@
 import { authoredContainersOf } from '../../core/dataplane.ts'
-import { gatewayApiKind } from '../../core/generated.ts'
 import { webhookKind } from '../../core/injector.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
@@ -8,6 +7,7 @@ import { giveRanges, judgeUncaptured } from '../../core/uncaptured.ts'
 import { mayDeviate } from '../../core/workload.ts'
 import { nothing, parseAddress, rangesOf, union } from '../../istio/cidr.ts'
 import { dig, field, list, text } from '../../istio/json.ts'
+import { gatewayApiKind } from '../../istio/kinds.ts'
 import { usesHostNetwork, workloadKinds } from '../../istio/workload.ts'
 import { judgeAliases } from './alias.ts'
 

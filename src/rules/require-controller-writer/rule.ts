@@ -1,8 +1,9 @@
 import { sameJson } from '../../core/change.ts'
-import { entryKind, machineKind } from '../../core/machine.ts'
+import { machineKind } from '../../core/machine.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { isController } from '../../core/writer.ts'
 import { dig, field, list } from '../../istio/json.ts'
+import { entryKind } from '../../istio/kinds.ts'
 import { annotationsOf } from '../../istio/workload.ts'
 
 type Message = 'registration-annotation' | 'status-address'

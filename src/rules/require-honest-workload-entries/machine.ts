@@ -1,9 +1,10 @@
 import { refOf } from '../../core/kind.ts'
-import { entryKind, entrySelects, machineLabels, serviceHost, serviceSelects } from '../../core/machine.ts'
+import { entrySelects, machineLabels, serviceHost, serviceSelects } from '../../core/machine.ts'
 import type { Path } from '../../core/path.ts'
 import type { Subject } from '../../core/rule.ts'
 import { parseHost } from '../../istio/host.ts'
 import { dig, type Fields, field, list, stringMap, text } from '../../istio/json.ts'
+import { entryKind } from '../../istio/kinds.ts'
 import type { Labels } from '../../istio/selector.ts'
 import type { Judge } from './rule.ts'
 

@@ -1,6 +1,7 @@
-import { entryKind, machineKind } from '../../core/machine.ts'
+import { machineKind } from '../../core/machine.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { requireMap } from '../../core/shape.ts'
+import { entryKind } from '../../istio/kinds.ts'
 import { judgeAddress } from './address.ts'
 import { groupKind, readMachine } from './machine.ts'
 import { judgePorts } from './port.ts'

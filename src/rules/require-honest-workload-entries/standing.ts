@@ -1,11 +1,9 @@
-import { namespaceLabels } from '../../core/inventory.ts'
 import { refOf } from '../../core/kind.ts'
+import { networkOfMesh } from '../../core/mesh.ts'
 import type { Subject } from '../../core/rule.ts'
 import { dig, field, text } from '../../istio/json.ts'
 import { groupKind, type Machine } from './machine.ts'
 import type { Judge } from './rule.ts'
-
-const networkLabel = 'topology.istio.io/network'
 
 /** Judges as what a machine of a tenant stands in the mesh: in which network, with whose identity, by which group. */
 export function judgeStanding(machine: Machine, isGroup: boolean, { ref }: Subject, tools: Judge): void {
@@ -39,8 +37,4 @@ function isOfGroup(account: string, namespace: string, { inventory, params }: Ju
 
 function isIn(listed: readonly string[], namespace: string, name: string): boolean {
   return listed.includes(`${namespace}/${name}`) || listed.includes(`${namespace}/*`)
-}
-
-function networkOfMesh({ inventory, facts }: Judge): string | undefined {
-  return namespaceLabels(inventory, facts.mesh.rootNamespace)?.get(networkLabel)
 }

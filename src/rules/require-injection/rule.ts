@@ -1,5 +1,5 @@
 import { cniExcludedNamespaces } from '../../core/cni.ts'
-import { gatewayApiKind, isGeneratedGateway } from '../../core/generated.ts'
+import { isGeneratedGateway } from '../../core/generated.ts'
 import { injectionOf, injectorPolicy, type Served, servedRevisions, webhookKind } from '../../core/injector.ts'
 import { type Pod, podOf } from '../../core/pod.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
@@ -12,6 +12,7 @@ import {
   resolveTemplates,
   templatesAnnotation,
 } from '../../istio/injection.ts'
+import { gatewayApiKind } from '../../istio/kinds.ts'
 import {
   containersOf,
   hasInjectorOutput,

@@ -1,7 +1,8 @@
 import { gatewayClassKind } from '../../core/gatewayapi.ts'
 import { defineRule, type Tools } from '../../core/rule.ts'
 import { requireLists, requireMap } from '../../core/shape.ts'
-import { entryKind, gatewayApiKind } from '../../istio/gatewayapi.ts'
+import { entryKind, gatewayApiKind } from '../../istio/kinds.ts'
+
 import { judgeEntry } from './entry.ts'
 import { judgeGateway, judgeGatewayClass } from './gateway.ts'
 import { judgeNamespace, judgeService } from './place.ts'

@@ -1,8 +1,8 @@
 import { gatewayClassKind, gatewayServes } from '../../core/gatewayapi.ts'
 import { namespaceLabels } from '../../core/inventory.ts'
 import { enumerate } from '../../core/text.ts'
-import { gatewayApiKind } from '../../istio/gatewayapi.ts'
 import { dig } from '../../istio/json.ts'
+import { gatewayApiKind } from '../../istio/kinds.ts'
 import { allowsAttachment, takesServices, type WaypointRef, waypointFor } from '../../istio/waypoint.ts'
 import type { Judge } from './rule.ts'
 

@@ -1,7 +1,8 @@
 import { egressGatewayOf, gatewayBehind } from '../../core/gatewayapi.ts'
 import type { Kind } from '../../core/kind.ts'
 import type { Subject, Tools } from '../../core/rule.ts'
-import { entryKind, gatewayApiKind, listenerSetKinds, parentsOf } from '../../istio/gatewayapi.ts'
+import { listenerSetKinds, parentsOf } from '../../istio/gatewayapi.ts'
+import { entryKind, gatewayApiKind } from '../../istio/kinds.ts'
 
 const routeKinds: readonly Kind[] = ['HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute'].map(
   kind => `${kind}.gateway.networking.k8s.io`,
