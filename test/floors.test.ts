@@ -13,7 +13,9 @@ const floors: Readonly<Record<string, number>> = {
   mutations: 2,
   policy: 3,
   report: 4,
+  tls: 4,
   http: 5,
+  kube: 5,
   cli: 6,
 }
 
@@ -22,8 +24,8 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   fastify: ['http/'],
   pino: ['http/log.ts'],
   '@prometheus-io/client': ['http/'],
-  '@peculiar/x509': ['http/'],
-  'reflect-metadata': ['http/'],
+  '@peculiar/x509': ['tls/issue.ts'],
+  'reflect-metadata': ['tls/issue.ts'],
   '@kubernetes/client-node': ['kube/'],
   ajv: ['policy/'],
   commander: ['cli/'],

@@ -1,4 +1,4 @@
-import { type Credentials, checkAuthorities, checkPair } from '../http/certificate.ts'
+import { type Credentials, checkAuthorities, checkPair } from '../tls/certificate.ts'
 import { type Log, logField } from '../http/log.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { createReload, type ReloadOutcome } from '../http/reload.ts'

@@ -1,8 +1,9 @@
-import { randomBytes, webcrypto, X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { lstatSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { attempt, type Credentials, checkPair } from './certificate.ts'
+import { attempt, type Credentials, checkPair } from '../tls/certificate.ts'
+import { issueLeaf, makeAuthority } from '../tls/issue.ts'
 
 /** Credentials of the development CA, and where a client finds that CA. */
 export interface DevelopmentCredentials extends Credentials {
@@ -75,58 +76,8 @@ function install(fresh: string, place: string, now: number): void {
 }
 
 async function generate(now: number): Promise<{ readonly key: string; readonly cert: string; readonly ca: string }> {
-  // The library needs the metadata polyfill before it; both are loaded only where a certificate must be made.
-  await import('reflect-metadata')
-  const x509 = await import('@peculiar/x509')
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
-  const newKeys = (): Promise<webcrypto.CryptoKeyPair> =>
-    webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
-  const [caKeys, leafKeys] = [await newKeys(), await newKeys()]
-  const validity = { notBefore: new Date(now - day), notAfter: new Date(now + lifetime) }
-  const { keyCertSign, cRLSign, digitalSignature } = x509.KeyUsageFlags
-  const ca = await x509.X509CertificateGenerator.createSelfSigned(
-    {
-      ...validity,
-      serialNumber: serial(),
-      name: 'CN=Sallyport development CA',
-      keys: caKeys,
-      signingAlgorithm: algorithm,
-      extensions: [
-        new x509.BasicConstraintsExtension(true, 0, true),
-        new x509.KeyUsagesExtension(keyCertSign | cRLSign, true),
-        await x509.SubjectKeyIdentifierExtension.create(caKeys.publicKey),
-      ],
-    },
-    webcrypto,
-  )
-  const leaf = await x509.X509CertificateGenerator.create(
-    {
-      ...validity,
-      serialNumber: serial(),
-      subject: 'CN=localhost',
-      issuer: ca.subject,
-      publicKey: leafKeys.publicKey,
-      signingKey: caKeys.privateKey,
-      signingAlgorithm: algorithm,
-      extensions: [
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(digitalSignature, true),
-        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-        new x509.SubjectAlternativeNameExtension([
-          { type: 'dns', value: 'localhost' },
-          { type: 'ip', value: '127.0.0.1' },
-          { type: 'ip', value: '::1' },
-        ]),
-        await x509.AuthorityKeyIdentifierExtension.create(ca.publicKey),
-      ],
-    },
-    webcrypto,
-  )
-  const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', leafKeys.privateKey)
-  return { key: x509.PemConverter.encode(pkcs8, 'PRIVATE KEY'), cert: leaf.toString('pem'), ca: ca.toString('pem') }
-}
-
-/** Sixteen random bytes of which the first bit is not set: serial numbers are positive. */
-function serial(): string {
-  return `0${randomBytes(16).toString('hex').slice(1)}`
+  const validity = { notBefore: now - day, notAfter: now + lifetime }
+  const authority = await makeAuthority('Sallyport development CA', validity)
+  const leaf = await issueLeaf(authority, { ...validity, names: ['localhost', '127.0.0.1', '::1'] })
+  return { ...leaf, ca: authority.cert }
 }
