@@ -43,6 +43,8 @@ export interface ServingEvents {
   served(pair: ServingPair): void
   /** What is there may not be served, what was served stays; told once for each reason. */
   refused(why: string): void
+  /** What is there is what is shown, after something else was refused. */
+  restored(): void
 }
 
 const minute = 60_000
@@ -85,11 +87,12 @@ export function serveFromSecret(options: AuthorityOptions, events: ServingEvents
       cancel = clock.after(minute, () => look(secret))
       return
     }
-    refused = ''
     const { cert, key, authorities } = read.value
     const content = JSON.stringify([cert, key, authorities])
     if (content !== served) events.served(read.value)
+    else if (refused !== '') events.restored()
     served = content
+    refused = ''
   }
   const stop = options.watch(secretPath(options), look)
   return () => {
@@ -136,10 +139,23 @@ export async function keepSecret(
   const step = async (): Promise<StepOutcome> => {
     const ensured = await ensureSecret(options, cluster, signal)
     if (signal.aborted) return { ok: true }
-    if (ensured.state === 'wrote') events.wrote(ensured.what, ensured.why)
-    if (ensured.state !== 'overtaken') tell('why' in ensured && ensured.state !== 'wrote' ? ensured.why : '')
-    if (ensured.state === 'failed') return { ok: false, retryAfter: ensured.retryAfter }
-    return ensured.state === 'overtaken' ? { ok: false, retryAfter: undefined } : { ok: true }
+    switch (ensured.state) {
+      case 'overtaken':
+        return { ok: false, retryAfter: undefined }
+      case 'failed':
+        tell(ensured.why)
+        return { ok: false, retryAfter: ensured.retryAfter }
+      case 'foreign':
+        tell(ensured.why)
+        return { ok: true }
+      case 'wrote':
+        events.wrote(ensured.what, ensured.why)
+        tell('')
+        return { ok: true }
+      case 'right':
+        tell('')
+        return { ok: true }
+    }
   }
   const stop = options.watch(secretPath(options), () => bell.ring())
   try {
