@@ -18,7 +18,7 @@ import { issueLeaf, makeAuthority, type Pair } from '../src/tls/issue.ts'
 import { pass, reply, Store, status, TestClock, until } from './store.ts'
 
 const day = 86_400_000
-const now = new TestClock().now()
+const now = new TestClock().date()
 const collection = '/api/v1/namespaces/sallyport-system/secrets'
 const url = `${collection}/sallyport-tls`
 const names = serviceNames('sallyport', 'sallyport-system')
@@ -30,6 +30,7 @@ const optionsFor = (store: Store, clock = new TestClock()): AuthorityOptions => 
   secret: 'sallyport-tls',
   watch: store.watch,
   clock,
+  date: clock.date,
 })
 const live = new AbortController().signal
 const ensure = (store: Store, clock?: TestClock) => ensureSecret(optionsFor(store, clock), store, live)
@@ -155,7 +156,7 @@ t.test('a leaf that is due is replaced, and its CA stays', async t => {
   t.equal(value(after, 'ca.crt'), value(before, 'ca.crt'))
   t.not(value(after, 'tls.crt'), value(before, 'tls.crt'))
   t.match(after, { metadata: { annotations: { mine: 'kept' } } })
-  t.ok(readServingPair(after, names[0], clock.now()).ok)
+  t.ok(readServingPair(after, names[0], clock.date()).ok)
   store.put(url, { ...after, data: {} })
   t.match(await ensure(store, clock), { state: 'wrote', what: 'replaced' })
   t.not(value(store.read(url), 'ca.crt'), value(before, 'ca.crt'))
@@ -284,7 +285,7 @@ t.test('each replica serves what may be served', async t => {
   t.strictSame(await see(secretOf(ca, leaf)), ['restored'])
   t.equal(pairs.length, 1)
 
-  const later = await issueLeaf(ca, { names, notBefore: clock.now() + 90_000, notAfter: now + 365 * day })
+  const later = await issueLeaf(ca, { names, notBefore: clock.date() + 90_000, notAfter: now + 365 * day })
   t.strictSame(await see(secretOf(ca, later)), ['tls.crt: the certificate is not valid yet'])
   await pass(130_000, [clock])
   t.strictSame(told.splice(0), ['served'], 'it had only to wait')

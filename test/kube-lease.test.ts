@@ -31,6 +31,7 @@ function replica(store: Cluster, name: string, work: WhileLeader = untilOver): R
       name: 'sallyport',
       identity: name,
       clock,
+      date: clock.date,
       events: {
         elected: () => told.push('elected'),
         ended: why => told.push(`ended: ${why}`),

@@ -120,24 +120,27 @@ export class TestClock implements Clock {
   /** How far the machine's idea of the time is off, milliseconds. */
   skew = 0
   #elapsed = 0
-  readonly #timers = new Set<{ readonly due: number; readonly then: () => void }>()
+  readonly #timers = new Set<{ readonly due: number; readonly call: () => void }>()
 
-  elapsed(): number {
-    return this.#elapsed
-  }
+  /** Milliseconds since the epoch, as this machine believes. */
+  readonly date = (): number => Date.UTC(2026, 10, 21) + this.#elapsed + this.skew
 
   now(): number {
-    return Date.UTC(2026, 10, 21) + this.#elapsed + this.skew
+    return this.#elapsed
   }
 
   random(): number {
     return 0.5
   }
 
-  after(milliseconds: number, then: () => void): () => void {
-    const timer = { due: this.#elapsed + milliseconds, then }
+  async sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted === true) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = { due: this.#elapsed + milliseconds, call: resolve }
     this.#timers.add(timer)
-    return () => this.#timers.delete(timer)
+    signal?.addEventListener('abort', () => resolve(), { once: true })
+    await promise
+    this.#timers.delete(timer)
   }
 
   get timers(): number {
@@ -153,7 +156,7 @@ export class TestClock implements Clock {
   ring(): void {
     for (const timer of [...this.#timers].sort((a, b) => a.due - b.due)) {
       if (timer.due > this.#elapsed || !this.#timers.delete(timer)) continue
-      timer.then()
+      timer.call()
     }
   }
 }

@@ -1,18 +1,12 @@
 import { dig, type Fields, isFields } from '../istio/json.ts'
 import type { Credentials } from '../tls/certificate.ts'
 import { issueLeaf, makeAuthority, type Pair } from '../tls/issue.ts'
-import { Bell, type Clock, systemClock } from './clock.ts'
-import {
-  type Cluster,
-  fieldManager,
-  type ObjectPath,
-  type Reply,
-  reasonOf,
-  urlOf,
-  type WatchObject,
-} from './cluster.ts'
+import { after, Bell } from './bell.ts'
+import { type Clock, realClock } from './clock.ts'
+import { type Cluster, type ObjectPath, type Reply, urlOf, type WatchObject } from './cluster.ts'
 import { keep, type StepOutcome } from './keep.ts'
 import { managedLabel, planSecret, readServingPair, type ServingPair, secretKeys } from './secret.ts'
+import { fieldManager, reasonOf, type Writing } from './writing.ts'
 
 /** Where the guard is asked, and the Secret that its certificate is in. */
 export interface AuthorityOptions {
@@ -22,6 +16,8 @@ export interface AuthorityOptions {
   readonly secret: string
   readonly watch: WatchObject
   readonly clock?: Clock
+  /** Returns milliseconds since the epoch, by which certificates hold or do not. */
+  readonly date?: () => number
 }
 
 /** What became of a look at the Secret by the leader. */
@@ -73,18 +69,18 @@ export async function throwawayPair(names: readonly string[], now: number): Prom
  * stop.
  */
 export function serveFromSecret(options: AuthorityOptions, events: ServingEvents): () => void {
-  const { clock = systemClock, namespace, service } = options
+  const { clock = realClock, date = Date.now, namespace, service } = options
   const [serverName] = serviceNames(service, namespace)
   let served = ''
   let refused = ''
   let cancel = (): void => {}
   const look = (secret: Fields | undefined): void => {
     cancel()
-    const read = readServingPair(secret, serverName, clock.now())
+    const read = readServingPair(secret, serverName, date())
     if (!read.ok) {
       if (read.why !== refused) events.refused(read.why)
       refused = read.why
-      cancel = clock.after(minute, () => look(secret))
+      cancel = after(clock, minute, () => look(secret))
       return
     }
     const { cert, key, authorities } = read.value
@@ -111,13 +107,6 @@ export type Ensured =
   | { readonly state: 'foreign'; readonly why: string }
   | { readonly state: 'failed'; readonly why: string; readonly retryAfter: number | undefined }
 
-/** What a leader writes with. */
-export interface Writing<Events> {
-  readonly cluster: Cluster
-  readonly signal: AbortSignal
-  readonly events: Events
-}
-
 /**
  * Keeps the Secret such that all replicas can serve from it, until the signal says stop; for the leader. It makes the
  * Secret where there is none, and repairs it where it bears the guard's label; any other it only reads. A new CA does not
@@ -127,7 +116,7 @@ export async function keepSecret(
   options: AuthorityOptions,
   { cluster, signal, events }: Writing<AuthorityEvents>,
 ): Promise<void> {
-  const { clock = systemClock } = options
+  const { clock = realClock } = options
   const bell = new Bell()
   let told: string | undefined
   const tell = (why: string): void => {
@@ -167,21 +156,21 @@ export async function keepSecret(
 
 /** Looks at the Secret once, and writes it where it must be. */
 export async function ensureSecret(options: AuthorityOptions, cluster: Cluster, signal: AbortSignal): Promise<Ensured> {
-  const { clock = systemClock, service, namespace } = options
+  const { date = Date.now, service, namespace } = options
   const path = secretPath(options)
   const names = serviceNames(service, namespace)
   const read = await cluster.send('GET', urlOf(path, path.name), { signal, timeout })
   const secret = read.status === 200 && isFields(read.body) ? read.body : undefined
   if (secret === undefined && read.status !== 404) return failure(read)
-  const plan = planSecret(secret, names, clock.now())
+  const plan = planSecret(secret, names, date())
   if (plan.todo === 'nothing') return { state: 'right' }
   if (plan.todo === 'leave') {
-    const serves = readServingPair(secret, names[0], clock.now())
+    const serves = readServingPair(secret, names[0], date())
     return serves.ok ? { state: 'right' } : { state: 'foreign', why: `${serves.why}, and ${plan.why}` }
   }
   const written = await write(cluster, secret ?? freshSecret(path), {
     path,
-    data: await makeData(plan.todo === 'issue' ? plan.authority : undefined, names, clock.now()),
+    data: await makeData(plan.todo === 'issue' ? plan.authority : undefined, names, date()),
     signal,
   })
   if (written.status === 409) return { state: 'overtaken' }

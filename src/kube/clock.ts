@@ -1,57 +1,52 @@
-import { performance } from 'node:perf_hooks'
+import { setTimeout as wait } from 'node:timers/promises'
 
-/** The time, as what runs by itself needs it. */
+/** Time and chance as the live inventory meets them. */
 export interface Clock {
-  /** Milliseconds since some moment: never jumps, and goes on while the process is stopped. */
-  elapsed(): number
-  /** Milliseconds since the epoch, as this machine believes. */
+  /** Milliseconds that only grow. */
   now(): number
-  /** Calls back after so many milliseconds; returns how to give that up. */
-  after(milliseconds: number, then: () => void): () => void
-  /** From 0 to 1. */
+  /** Returns after so many milliseconds, or at once when the signal is given; it never throws. */
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>
+  /** From 0 up to, and without, 1. */
   random(): number
 }
 
-/** The time of this machine; what waits for it does not keep the process alive. */
-export const systemClock: Clock = {
-  elapsed: () => performance.now(),
-  now: () => Date.now(),
-  after: (milliseconds, then) => {
-    const timer = setTimeout(then, milliseconds).unref()
-    return () => clearTimeout(timer)
+/** Time and chance as they are. */
+export const realClock: Clock = {
+  now: () => performance.now(),
+  sleep: async (milliseconds, signal) => {
+    // A wait that is called off has ended, which is all that is asked.
+    await wait(milliseconds, undefined, { signal, ref: false }).catch(() => undefined)
   },
-  random: () => Math.random(),
+  random: Math.random,
 }
 
-/** Waits so many milliseconds, or until the signal says stop. */
-export function sleep(clock: Clock, milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Bell().wait(clock, milliseconds, signal)
+/** A span of milliseconds out of which one is taken by chance, so that many do not do the same at once. */
+export type Span = readonly [least: number, most: number]
+
+/** Returns a time out of a span. */
+export function within([least, most]: Span, clock: Pick<Clock, 'random'>): number {
+  return least + (most - least) * clock.random()
 }
 
-/** Wakes one who waits; a ring that nobody waited for is heard by the next. */
-export class Bell {
-  #rung = false
-  #wake: (() => void) | undefined
+/** Waits that double after each failure, with chance over their whole length. */
+export interface Backoff {
+  /** Returns how long to wait after one more failure. */
+  next(): number
+  /** Says that since the given moment all was well. */
+  wellSince(began: number): void
+}
 
-  ring(): void {
-    this.#rung = true
-    this.#wake?.()
-  }
-
-  /** Waits for a ring, at most so many milliseconds, and not beyond the signal. */
-  async wait(clock: Clock, milliseconds: number, signal: AbortSignal): Promise<void> {
-    if (!this.#rung && !signal.aborted) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const cancel = clock.after(milliseconds, resolve)
-      this.#wake = resolve
-      const stop = (): void => resolve()
-      signal.addEventListener('abort', stop)
-      await promise
-      // The signal may live for months, and would keep whatever listens.
-      signal.removeEventListener('abort', stop)
-      cancel()
-    }
-    this.#wake = undefined
-    this.#rung = false
+/** Returns waits from 0.8 s to 30 s, which start anew after two minutes without failure, as client-go's reflector. */
+export function backoffOf(clock: Clock, { first = 800, longest = 30_000, healthy = 120_000 } = {}): Backoff {
+  let step = first
+  return {
+    next: () => {
+      const most = step
+      step = Math.min(step * 2, longest)
+      return clock.random() * most
+    },
+    wellSince: began => {
+      if (clock.now() - began >= healthy) step = first
+    },
   }
 }

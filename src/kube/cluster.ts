@@ -1,5 +1,4 @@
-import { printable, shorten } from '../core/text.ts'
-import { type Fields, field, text } from '../istio/json.ts'
+import type { Fields } from '../istio/json.ts'
 
 /** What an API server answered. */
 export interface Reply {
@@ -53,14 +52,4 @@ export function urlOf({ group, version, plural, namespace }: ObjectPath, name?: 
   const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`
   const place = namespace === '' ? root : `${root}/namespaces/${namespace}`
   return name === undefined ? `${place}/${plural}` : `${place}/${plural}/${name}`
-}
-
-/** The name under which the API server keeps what the guard writes. */
-export const fieldManager = 'sallyport'
-
-/** Returns in one clause why the API server did not do what it was asked. */
-export function reasonOf({ status, body }: Reply): string {
-  const message = typeof body === 'string' ? body : (text(field(body, 'message')) ?? '')
-  const what = printable(shorten(message, 300)) || 'no reason given'
-  return status === 0 ? what : `HTTP ${status}: ${what}`
 }

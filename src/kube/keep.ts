@@ -1,4 +1,5 @@
-import { type Bell, type Clock, sleep } from './clock.ts'
+import type { Bell } from './bell.ts'
+import type { Clock } from './clock.ts'
 
 /** How a step ended: well, or with something that is worth another try. */
 export type StepOutcome =
@@ -29,7 +30,7 @@ export async function keep(step: () => Promise<StepOutcome>, { clock, bell, sign
   while (!signal.aborted) {
     const outcome = await step()
     failures = outcome.ok ? 0 : failures + 1
-    await sleep(clock, outcome.ok ? rest : waitAfter(failures, outcome.retryAfter, clock), signal)
+    await clock.sleep(outcome.ok ? rest : waitAfter(failures, outcome.retryAfter, clock), signal)
     if (outcome.ok) await bell.wait(clock, hour, signal)
   }
 }

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { dig, type Fields, field, isFields, text } from '../istio/json.ts'
-import { type Clock, sleep, systemClock } from './clock.ts'
-import { type Cluster, fieldManager, type Method, type ObjectPath, type Reply, reasonOf, urlOf } from './cluster.ts'
+import { after } from './bell.ts'
+import { type Clock, realClock } from './clock.ts'
+import { type Cluster, type Method, type ObjectPath, type Reply, urlOf } from './cluster.ts'
+import { fieldManager, reasonOf } from './writing.ts'
 
 /** What an election tells of; metrics in brackets. */
 export interface LeaseEvents {
@@ -24,6 +26,8 @@ export interface LeaseOptions {
   readonly identity: string
   readonly events: LeaseEvents
   readonly clock?: Clock
+  /** Returns milliseconds since the epoch, which people read in the lease; nothing is decided by it. */
+  readonly date?: () => number
 }
 
 /**
@@ -75,6 +79,7 @@ class LeaseCandidate implements Candidate {
   readonly #options: LeaseOptions
   readonly #whileLeader: WhileLeader
   readonly #clock: Clock
+  readonly #date: () => number
   readonly #path: ObjectPath
   readonly #stopping = new AbortController()
   #running: Promise<void> = Promise.resolve()
@@ -89,17 +94,18 @@ class LeaseCandidate implements Candidate {
   #resigning = false
 
   constructor(options: LeaseOptions, whileLeader: WhileLeader) {
-    const { namespace, name, identity, clock = systemClock } = options
+    const { namespace, name, identity, clock = realClock } = options
     // A container that starts anew in its pod must not take up the term of the one before.
     this.holder = `${identity}_${randomUUID().slice(0, 8)}`
     this.#options = options
     this.#whileLeader = whileLeader
     this.#clock = clock
+    this.#date = options.date ?? Date.now
     this.#path = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', namespace, name }
   }
 
   isLeader(): boolean {
-    return this.#term !== undefined && this.#clock.elapsed() - this.#renewed < renewDeadline
+    return this.#term !== undefined && this.#clock.now() - this.#renewed < renewDeadline
   }
 
   start(): void {
@@ -117,7 +123,7 @@ class LeaseCandidate implements Candidate {
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#try()
-      await sleep(this.#clock, this.#pause(), signal)
+      await this.#clock.sleep(this.#pause(), signal)
     }
   }
 
@@ -128,7 +134,7 @@ class LeaseCandidate implements Candidate {
     }
     // Whoever has not come to an end with one term does not ask for the next.
     if (this.#term === undefined && this.#working) return
-    const asked = this.#clock.elapsed()
+    const asked = this.#clock.now()
     const claim = await this.#claim(this.#stopping.signal)
     if (this.#stopping.signal.aborted) return
     if (claim === 'ours') this.#renew(asked)
@@ -139,7 +145,7 @@ class LeaseCandidate implements Candidate {
   #pause(): number {
     const pause = retry * (0.9 + this.#clock.random() / 5)
     if (this.#term !== undefined) return pause
-    const left = this.#sighting.since + duration - this.#clock.elapsed()
+    const left = this.#sighting.since + duration - this.#clock.now()
     return left > 0 ? Math.min(pause, left) : pause
   }
 
@@ -168,18 +174,18 @@ class LeaseCandidate implements Candidate {
   #isFree(lease: Fields): boolean {
     const spec = field(lease, 'spec')
     const record = JSON.stringify(spec ?? {})
-    if (record !== this.#sighting.record) this.#sighting = { record, since: this.#clock.elapsed() }
+    if (record !== this.#sighting.record) this.#sighting = { record, since: this.#clock.now() }
     const holder = text(field(spec, 'holderIdentity')) ?? ''
-    return holder === '' || holder === this.holder || this.#clock.elapsed() - this.#sighting.since >= duration
+    return holder === '' || holder === this.holder || this.#clock.now() - this.#sighting.since >= duration
   }
 
   #renew(asked: number): void {
-    const left = asked + renewDeadline - this.#clock.elapsed()
+    const left = asked + renewDeadline - this.#clock.now()
     // The answer lay unread for longer than it is worth: somebody else may lead already.
     if (left <= 0) return
     this.#renewed = asked
     this.#disarm()
-    this.#disarm = this.#clock.after(left, () => this.#endTerm('the lease could not be renewed in time'))
+    this.#disarm = after(this.#clock, left, () => this.#endTerm('the lease could not be renewed in time'))
     if (this.#term === undefined) this.#beginTerm()
   }
 
@@ -229,7 +235,7 @@ class LeaseCandidate implements Candidate {
   async #release(): Promise<void> {
     const read = await this.#send('GET')
     if (!isFields(read.body) || dig(read.body, 'spec', 'holderIdentity') !== this.holder) return
-    const now = microTime(this.#clock.now())
+    const now = microTime(this.#date())
     // One second, since none at all is refused.
     const spec = { ...specOf(read.body), holderIdentity: '', leaseDurationSeconds: 1, renewTime: now }
     await this.#send('PUT', { ...read.body, spec })
@@ -239,7 +245,7 @@ class LeaseCandidate implements Candidate {
   #write(method: 'POST' | 'PUT', lease: Fields | undefined, signal: AbortSignal): Promise<Reply> {
     const { name, namespace } = this.#path
     const before = specOf(lease)
-    const now = microTime(this.#clock.now())
+    const now = microTime(this.#date())
     const spec = {
       ...before,
       holderIdentity: this.holder,

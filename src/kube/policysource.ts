@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
 import { type Fields, field, isFields, text } from '../istio/json.ts'
 import type { PolicySource } from '../policy/read.ts'
-import { type Clock, systemClock } from './clock.ts'
+import { after } from './bell.ts'
+import { type Clock, realClock } from './clock.ts'
 import type { WatchObject } from './cluster.ts'
 
 /** What loading came to: a policy, or everything that is wrong with it, one line each. */
@@ -68,7 +69,7 @@ export function gatherFiles(names: readonly string[], seen: SeenMaps): Gathered 
 
 /** Watches the ConfigMaps and loads what they hold, all or nothing. Returns how to stop. */
 export function watchPolicy<Policy>(maps: PolicyMaps<Policy>, events: PolicyEvents<Policy>): () => void {
-  const { clock = systemClock, namespace, names } = maps
+  const { clock = realClock, namespace, names } = maps
   const seen = new Map<string, Fields | undefined>()
   const take = createIntake(maps.load, events)
   let cancel: (() => void) | undefined
@@ -80,7 +81,7 @@ export function watchPolicy<Policy>(maps: PolicyMaps<Policy>, events: PolicyEven
     maps.watch({ group: '', version: 'v1', plural: 'configmaps', namespace, name }, map => {
       seen.set(name, map)
       // Counted from the first change, so that a ConfigMap which never comes to rest is loaded too.
-      cancel ??= clock.after(together, look)
+      cancel ??= after(clock, together, look)
     }),
   )
   return () => {

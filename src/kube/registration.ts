@@ -1,10 +1,11 @@
 import { enumerate } from '../core/text.ts'
 import type { Fields } from '../istio/json.ts'
-import type { Writing } from './authority.ts'
-import { Bell, type Clock, systemClock } from './clock.ts'
-import { fieldManager, type ObjectPath, reasonOf, urlOf, type WatchObject } from './cluster.ts'
+import { Bell } from './bell.ts'
+import { type Clock, realClock } from './clock.ts'
+import { type ObjectPath, urlOf, type WatchObject } from './cluster.ts'
 import { planRegistration, type RegistrationPlan, type Serving } from './entries.ts'
 import { keep, type StepOutcome } from './keep.ts'
+import { fieldManager, reasonOf, type Writing } from './writing.ts'
 
 /** How a webhook configuration stands. */
 export type RegistrationState =
@@ -81,7 +82,7 @@ interface Parts {
 
 async function keepOne(kind: ConfigurationKind, { options, writing, bell }: Parts): Promise<void> {
   const { signal, events } = writing
-  const { clock = systemClock } = options
+  const { clock = realClock } = options
   const path = configurationPath(kind, options.names[kind])
   let seen: Seen | undefined
   let told = ''
