@@ -138,9 +138,12 @@ export class TestClock implements Clock {
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = { due: this.#elapsed + milliseconds, call: resolve }
     this.#timers.add(timer)
-    signal?.addEventListener('abort', () => resolve(), { once: true })
+    const end = (): void => {
+      this.#timers.delete(timer)
+      resolve()
+    }
+    signal?.addEventListener('abort', end, { once: true })
     await promise
-    this.#timers.delete(timer)
   }
 
   get timers(): number {
