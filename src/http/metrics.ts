@@ -18,6 +18,10 @@ export interface Metrics {
   refused(seconds: number): void
   /** Counts a review of the mutating endpoint, and the mutations made in it. */
   mutated(ids: readonly string[], seconds: number): void
+  /** Counts a refusal that waits for what it misses; the promise tells whether that turned it. */
+  waits(turned: Promise<boolean>): void
+  /** Returns how many refusals wait. */
+  waiting(): number
   /** Counts a request that got an HTTP error. */
   rejected(status: number): void
   /** Counts a request that came too late to be judged. */
@@ -85,6 +89,12 @@ export function createMetrics(version: string): Metrics {
     'TLS handshakes that failed or were abandoned; some are normal, as API servers give up spare connections.',
   )
   const crashes = counter('crashes_total', 'Errors that nobody caught; the process ends soon after.', 'origin')
+  const waits = counter(
+    'absence_waits_total',
+    'Refusals that waited for an object which was not there, by whether it came and turned them.',
+    'outcome',
+  )
+  let waiting = 0
   const policyInfo = gauge('policy_info', 'The policy in force, by revision; always 1.', 'revision')
   const approvedHosts = gauge('approved_hosts', 'Approved hosts of the policy in force.')
   const expiry = gauge('certificate_expiry_seconds', 'When the serving certificate ends, seconds since the epoch.')
@@ -125,6 +135,18 @@ export function createMetrics(version: string): Metrics {
       for (const mutation of ids) mutations.inc({ mutation })
       duration.observe(seconds)
     },
+    waits: turned => {
+      waiting += 1
+      void turned
+        .then(
+          isTurned => waits.inc({ outcome: isTurned ? 'turned' : 'refused' }),
+          () => undefined,
+        )
+        .finally(() => {
+          waiting -= 1
+        })
+    },
+    waiting: () => waiting,
     rejected: status => rejections.inc({ status }),
     shed: () => sheds.inc(),
     connectionDropped: () => dropped.inc(),
