@@ -99,5 +99,6 @@ function loadBench(flags: ServeFlags, now: number, log: Log): Bench {
   const { policy, notices } = loadPolicyPaths(flags.policy, now)
   const inventory = loadInventoryPaths(flags.inventory)
   for (const notice of [...notices, ...differences(policy.facts, inventory)]) log.warn(notice)
-  return { policy: flags.mutate ? policy : { ...policy, mutations: [] }, inventory }
+  const { mutate, mode = 'enforce' } = flags
+  return { policy: mutate ? policy : { ...policy, mutations: [] }, inventory, mode }
 }

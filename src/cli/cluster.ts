@@ -1,0 +1,1 @@
+export { serve as serveCluster } from './server.ts'
