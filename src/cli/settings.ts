@@ -18,9 +18,9 @@ export interface ClusterSettings extends Settings {
   readonly service: string
   readonly tlsSecret: string
   readonly lease: string
-  /** Names of the webhook configurations; what is not named is nobody's business. */
-  readonly validating: string | undefined
-  readonly mutating: string | undefined
+  /** Names of the webhook configurations. */
+  readonly validating: string
+  readonly mutating: string
   /** ConfigMaps of the guard's own namespace, in the order in which they merge. */
   readonly policyConfigMaps: readonly string[]
   readonly watchedConfigMaps: readonly { readonly namespace: string; readonly name: string }[]
@@ -50,8 +50,6 @@ export function readClusterSettings(flags: ServeFlags): ClusterSettings {
     wrong.push(value === undefined ? `${shown}: --cluster needs it` : `${shown}: "${value}" is no name of an object`)
     return ''
   }
-  const optional = (flag: keyof ClusterFlags, shown: string): string | undefined =>
-    flags[flag] === undefined ? undefined : needed(flag, shown)
   const { policyConfigmap = [], watchConfigmap = [], staleLimit = '900' } = flags
   for (const name of policyConfigmap) {
     if (!objectName.test(name)) wrong.push(`--policy-configmap: "${name}" is no name of an object`)
@@ -76,8 +74,8 @@ export function readClusterSettings(flags: ServeFlags): ClusterSettings {
     service: needed('service', '--service'),
     tlsSecret: needed('tlsSecret', '--tls-secret'),
     lease: needed('lease', '--lease'),
-    validating: optional('validating', '--validating'),
-    mutating: optional('mutating', '--mutating'),
+    validating: needed('validating', '--validating'),
+    mutating: needed('mutating', '--mutating'),
     policyConfigMaps: policyConfigmap,
     watchedConfigMaps,
     staleLimit: limit * 1000,

@@ -48,6 +48,19 @@ export const logField = {
   notAfter: 'notAfter',
   /** Connections that were cut, since their clients did not finish. */
   connections: 'connections',
+  /** How far something is, or how it stands. */
+  state: 'state',
+  /** How many kinds the inventory holds; of how many nothing is installed; how many may not be read. */
+  kinds: 'kinds',
+  absent: 'absent',
+  forbidden: 'forbidden',
+  /** How many objects the inventory holds. */
+  objects: 'objects',
+  outcome: 'outcome',
+  /** `validating` or `mutating`. */
+  configuration: 'configuration',
+  /** Names of entries of a webhook configuration. */
+  entries: 'entries',
   /** Where an error came from that nobody caught. */
   origin: 'origin',
 } as const

@@ -3,6 +3,7 @@ import type { Evaluation } from '../core/evaluate.ts'
 import { effectOf, type Verdict } from '../core/finding.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Operation } from '../core/review.ts'
+import { type ClusterMetrics, type ClusterVitals, registerClusterMetrics } from './clustermetrics.ts'
 import { refusalStatuses } from './refusal.ts'
 import type { ReloadOutcome } from './reload.ts'
 import { noVitals, registerVitals, type Vitals } from './vitals.ts'
@@ -38,6 +39,8 @@ export interface Metrics {
   certificate(notAfter: number, now: number): void
   /** Says what became of a look at the certificate files. */
   reloaded(outcome: ReloadOutcome): void
+  /** Adds the numbers of a guard in a cluster. */
+  cluster(vitals: ClusterVitals): ClusterMetrics
   /** Names further sources that are asked when somebody reads the metrics. */
   watch(vitals: Partial<Vitals>): void
   /** Returns the exposition text and its content type. */
@@ -166,6 +169,7 @@ export function createMetrics(version: string): Metrics {
       if (outcome === 'refused') refusedFiles.set(1)
       else if (outcome === 'served' || outcome === 'unchanged') refusedFiles.set(0)
     },
+    cluster: source => registerClusterMetrics(registry, source),
     watch: sources => Object.assign(vitals, sources),
     expose: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   }

@@ -27,6 +27,8 @@ export interface ServerOptions {
   bench(): Bench
   /** False until there is something to judge with: reviews are told to come again. */
   ready(): boolean
+  /** False while another replica should be asked, though this one answers; without it never. */
+  available?(): boolean
   /** Moment of judging, milliseconds since the epoch. */
   now(): number
   readonly log: Log
