@@ -1,0 +1,110 @@
+import { type Kind, kindOf } from './kind.ts'
+
+/** How the API server names a kind in its paths, in roles and in webhook configurations. */
+export interface Resource {
+  readonly group: string
+  readonly plural: string
+}
+
+/**
+ * Plurals by group and kind. Written out rather than guessed: a role or a webhook entry with a wrong plural is accepted
+ * and does nothing.
+ */
+const plurals: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  '': {
+    ConfigMap: 'configmaps',
+    Endpoints: 'endpoints',
+    Namespace: 'namespaces',
+    Pod: 'pods',
+    PodTemplate: 'podtemplates',
+    ReplicationController: 'replicationcontrollers',
+    Secret: 'secrets',
+    Service: 'services',
+  },
+  'admissionregistration.k8s.io': {
+    MutatingAdmissionPolicy: 'mutatingadmissionpolicies',
+    MutatingAdmissionPolicyBinding: 'mutatingadmissionpolicybindings',
+    MutatingWebhookConfiguration: 'mutatingwebhookconfigurations',
+    ValidatingAdmissionPolicy: 'validatingadmissionpolicies',
+    ValidatingAdmissionPolicyBinding: 'validatingadmissionpolicybindings',
+    ValidatingWebhookConfiguration: 'validatingwebhookconfigurations',
+  },
+  'apiextensions.k8s.io': { CustomResourceDefinition: 'customresourcedefinitions' },
+  'apiregistration.k8s.io': { APIService: 'apiservices' },
+  apps: {
+    DaemonSet: 'daemonsets',
+    Deployment: 'deployments',
+    ReplicaSet: 'replicasets',
+    StatefulSet: 'statefulsets',
+  },
+  'apps.openshift.io': { DeploymentConfig: 'deploymentconfigs' },
+  'argoproj.io': { Rollout: 'rollouts' },
+  batch: { CronJob: 'cronjobs', Job: 'jobs' },
+  'certificates.k8s.io': { ClusterTrustBundle: 'clustertrustbundles' },
+  'coordination.k8s.io': { Lease: 'leases' },
+  'discovery.k8s.io': { EndpointSlice: 'endpointslices' },
+  'extensions.istio.io': { TrafficExtension: 'trafficextensions', WasmPlugin: 'wasmplugins' },
+  'gateway.networking.k8s.io': {
+    BackendTLSPolicy: 'backendtlspolicies',
+    Gateway: 'gateways',
+    GatewayClass: 'gatewayclasses',
+    GRPCRoute: 'grpcroutes',
+    HTTPRoute: 'httproutes',
+    ListenerSet: 'listenersets',
+    ReferenceGrant: 'referencegrants',
+    TCPRoute: 'tcproutes',
+    TLSRoute: 'tlsroutes',
+    UDPRoute: 'udproutes',
+  },
+  'gateway.networking.x-k8s.io': {
+    XBackend: 'xbackends',
+    XBackendTrafficPolicy: 'xbackendtrafficpolicies',
+    XListenerSet: 'xlistenersets',
+  },
+  'install.istio.io': { IstioOperator: 'istiooperators' },
+  'k8s.cni.cncf.io': { NetworkAttachmentDefinition: 'network-attachment-definitions' },
+  'kubevirt.io': { VirtualMachine: 'virtualmachines' },
+  'multicluster.x-k8s.io': { ServiceImport: 'serviceimports' },
+  'networking.istio.io': {
+    DestinationRule: 'destinationrules',
+    EnvoyFilter: 'envoyfilters',
+    Gateway: 'gateways',
+    ProxyConfig: 'proxyconfigs',
+    ServiceEntry: 'serviceentries',
+    Sidecar: 'sidecars',
+    VirtualService: 'virtualservices',
+    WorkloadEntry: 'workloadentries',
+    WorkloadGroup: 'workloadgroups',
+  },
+  'networking.k8s.io': { Ingress: 'ingresses', NetworkPolicy: 'networkpolicies' },
+  'rbac.authorization.k8s.io': {
+    ClusterRole: 'clusterroles',
+    ClusterRoleBinding: 'clusterrolebindings',
+    Role: 'roles',
+    RoleBinding: 'rolebindings',
+  },
+  'sailoperator.io': { Istio: 'istios', IstioCNI: 'istiocnis', IstioRevision: 'istiorevisions' },
+  'sallyport.dev': {
+    ApprovedHosts: 'approvedhosts',
+    EgressExemptions: 'egressexemptions',
+    EgressPolicy: 'egresspolicies',
+  },
+  'security.istio.io': {
+    AuthorizationPolicy: 'authorizationpolicies',
+    PeerAuthentication: 'peerauthentications',
+    RequestAuthentication: 'requestauthentications',
+  },
+  'serving.knative.dev': { Configuration: 'configurations', Revision: 'revisions', Service: 'services' },
+  'telemetry.istio.io': { Telemetry: 'telemetries' },
+}
+
+const resources: ReadonlyMap<Kind, Resource> = new Map(
+  Object.entries(plurals).flatMap(([group, kinds]) =>
+    Object.entries(kinds).map(([kind, plural]) => [kindOf(group, kind), { group, plural }] as const),
+  ),
+)
+
+/** Returns the resource of a kind, or undefined for whole groups and for what no path names, such as PodExecOptions. */
+export function resourceOf(kind: Kind): Resource | undefined {
+  return resources.get(kind)
+}
