@@ -14,6 +14,9 @@ const controllers: Readonly<Record<Kind, string>> = {
   ReplicationController: 'replication-controller',
 }
 
+/** Kinds that own pods, or own what owns them, by the controllers of Kubernetes. */
+export const ownerKinds: readonly Kind[] = Object.keys(controllers)
+
 /** Longest owner chain that Kubernetes' own controllers make: CronJob → Job → Pod, Deployment → ReplicaSet → Pod. */
 const longestChain = 3
 

@@ -6,6 +6,19 @@ export interface Resource {
   readonly plural: string
 }
 
+/** Calico serves its kinds in two groups: as they are stored, and by an API server of its own. */
+const calico: Readonly<Record<string, string>> = {
+  FelixConfiguration: 'felixconfigurations',
+  GlobalNetworkPolicy: 'globalnetworkpolicies',
+  GlobalNetworkSet: 'globalnetworksets',
+  HostEndpoint: 'hostendpoints',
+  IPPool: 'ippools',
+  NetworkPolicy: 'networkpolicies',
+  NetworkSet: 'networksets',
+  Profile: 'profiles',
+  Tier: 'tiers',
+}
+
 /**
  * Plurals by group and kind. Written out rather than guessed: a role or a webhook entry with a wrong plural is accepted
  * and does nothing.
@@ -41,7 +54,27 @@ const plurals: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'argoproj.io': { Rollout: 'rollouts' },
   batch: { CronJob: 'cronjobs', Job: 'jobs' },
   'certificates.k8s.io': { ClusterTrustBundle: 'clustertrustbundles' },
+  'cilium.io': {
+    CiliumCIDRGroup: 'ciliumcidrgroups',
+    CiliumClusterwideEnvoyConfig: 'ciliumclusterwideenvoyconfigs',
+    CiliumClusterwideNetworkPolicy: 'ciliumclusterwidenetworkpolicies',
+    CiliumEgressGatewayPolicy: 'ciliumegressgatewaypolicies',
+    CiliumEnvoyConfig: 'ciliumenvoyconfigs',
+    CiliumLocalRedirectPolicy: 'ciliumlocalredirectpolicies',
+    CiliumNetworkPolicy: 'ciliumnetworkpolicies',
+    CiliumNodeConfig: 'ciliumnodeconfigs',
+  },
   'coordination.k8s.io': { Lease: 'leases' },
+  'crd.antrea.io': {
+    ClusterGroup: 'clustergroups',
+    ClusterNetworkPolicy: 'clusternetworkpolicies',
+    Egress: 'egresses',
+    Group: 'groups',
+    NetworkPolicy: 'networkpolicies',
+    Tier: 'tiers',
+    TrafficControl: 'trafficcontrols',
+  },
+  'crd.projectcalico.org': calico,
   'discovery.k8s.io': { EndpointSlice: 'endpointslices' },
   'extensions.istio.io': { TrafficExtension: 'trafficextensions', WasmPlugin: 'wasmplugins' },
   'gateway.networking.k8s.io': {
@@ -63,8 +96,28 @@ const plurals: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   'install.istio.io': { IstioOperator: 'istiooperators' },
   'k8s.cni.cncf.io': { NetworkAttachmentDefinition: 'network-attachment-definitions' },
+  'k8s.ovn.org': {
+    AdminPolicyBasedExternalRoute: 'adminpolicybasedexternalroutes',
+    ClusterUserDefinedNetwork: 'clusteruserdefinednetworks',
+    EgressFirewall: 'egressfirewalls',
+    EgressIP: 'egressips',
+    EgressService: 'egressservices',
+    UserDefinedNetwork: 'userdefinednetworks',
+  },
   'kubevirt.io': { VirtualMachine: 'virtualmachines' },
   'multicluster.x-k8s.io': { ServiceImport: 'serviceimports' },
+  'network.openshift.io': {
+    EgressNetworkPolicy: 'egressnetworkpolicies',
+    HostSubnet: 'hostsubnets',
+    NetNamespace: 'netnamespaces',
+  },
+  'network.operator.openshift.io': {
+    EgressRouter: 'egressrouters',
+  },
+  'networking.gke.io': {
+    EgressNATPolicy: 'egressnatpolicies',
+    FQDNNetworkPolicy: 'fqdnnetworkpolicies',
+  },
   'networking.istio.io': {
     DestinationRule: 'destinationrules',
     EnvoyFilter: 'envoyfilters',
@@ -76,14 +129,30 @@ const plurals: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     WorkloadEntry: 'workloadentries',
     WorkloadGroup: 'workloadgroups',
   },
+  'networking.k8s.aws': {
+    ApplicationNetworkPolicy: 'applicationnetworkpolicies',
+    ClusterNetworkPolicy: 'clusternetworkpolicies',
+  },
   'networking.k8s.io': { Ingress: 'ingresses', NetworkPolicy: 'networkpolicies' },
+  'policy.networking.k8s.io': {
+    AdminNetworkPolicy: 'adminnetworkpolicies',
+    BaselineAdminNetworkPolicy: 'baselineadminnetworkpolicies',
+    ClusterNetworkPolicy: 'clusternetworkpolicies',
+  },
+  'projectcalico.org': calico,
   'rbac.authorization.k8s.io': {
     ClusterRole: 'clusterroles',
     ClusterRoleBinding: 'clusterrolebindings',
     Role: 'roles',
     RoleBinding: 'rolebindings',
   },
-  'sailoperator.io': { Istio: 'istios', IstioCNI: 'istiocnis', IstioRevision: 'istiorevisions' },
+  'sailoperator.io': {
+    Istio: 'istios',
+    IstioCNI: 'istiocnis',
+    IstioRevision: 'istiorevisions',
+    IstioRevisionTag: 'istiorevisiontags',
+    ZTunnel: 'ztunnels',
+  },
   'sallyport.dev': {
     ApprovedHosts: 'approvedhosts',
     EgressExemptions: 'egressexemptions',
