@@ -4,6 +4,7 @@ import type { Rule } from '../src/core/rule.ts'
 import { enumerate } from '../src/core/text.ts'
 import { readCases } from '../src/policy/cases.ts'
 import { policyKinds, policySchema } from '../src/policy/schema.ts'
+import { chartReadme } from './chartpage.ts'
 import { generated } from './page.ts'
 import { permissions } from './permissions.ts'
 import { paramsTable, rulesPage, ruleTable } from './rulepage.ts'
@@ -25,6 +26,11 @@ export function pages({ rules, mutations }: Sources, readText: (path: string) =>
     'docs/mutations.md': mutationsPage(mutations),
     'docs/coverage.md': coveragePage(threats, rules, cases),
     'README.md': withTable(readText('README.md'), rules),
+    'charts/sallyport/README.md': chartReadme(
+      readText('charts/sallyport/README.md'),
+      readText('charts/sallyport/values.yaml'),
+      webhooks(rules),
+    ),
     'charts/sallyport/files/webhooks.json': json(webhooks(rules)),
     'charts/sallyport/files/permissions.json': json(permissions({ rules, mutations })),
   }
