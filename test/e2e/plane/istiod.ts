@@ -1,0 +1,4 @@
+/** placeholder */
+export interface Istiod {
+  close(): Promise<void>
+}
