@@ -34,7 +34,11 @@ export interface Recipe {
 
 /** The parts of the cache in the order in which they are built: the quick ones and those that others wait for first. */
 export const recipes = {
-  helm: { minutes: 4, install: 'helm.sh/helm/v4/cmd/helm@v4.3.1' },
+  helm: {
+    minutes: 4,
+    install: 'helm.sh/helm/v4/cmd/helm@v4.3.1',
+    link: '-X helm.sh/helm/v4/internal/version.version=v4.3.1',
+  },
   etcd: { minutes: 1, module: 'etcd', main: 'go.etcd.io/etcd/server/v3' },
   'kube-apiserver': {
     minutes: 4,

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { isRunning } from './process.ts'
 import { freePorts } from './setup.ts'
 
 /** A network of pods on this machine: a bridge, and for each pod a network namespace behind it. */
@@ -160,26 +161,17 @@ function sweep(): void {
   for (const line of ip('netns', 'list').split('\n')) {
     const [name = ''] = line.split(' ')
     const [, pid] = new RegExp(`^${prefix}-(\\d+)-`).exec(name) ?? []
-    if (pid !== undefined && !isAlive(Number(pid))) quietly('netns', 'delete', name)
+    if (pid !== undefined && !isRunning(Number(pid))) quietly('netns', 'delete', name)
   }
   for (const { ifname, ifalias } of JSON.parse(ip('-j', 'link', 'show', 'type', 'bridge') || '[]') as readonly Link[]) {
     const [, pid] = /^pid (\d+)$/.exec(ifalias ?? '') ?? []
-    if (ifname?.startsWith(prefix) && pid !== undefined && !isAlive(Number(pid))) quietly('link', 'delete', ifname)
+    if (ifname?.startsWith(prefix) && pid !== undefined && !isRunning(Number(pid))) quietly('link', 'delete', ifname)
   }
 }
 
 interface Link {
   readonly ifname?: string
   readonly ifalias?: string
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (cause) {
-    return !(cause instanceof Error && 'code' in cause && cause.code === 'ESRCH')
-  }
 }
 
 /** Another run may sweep at the same time: what is gone already is gone. */

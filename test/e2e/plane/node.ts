@@ -7,7 +7,7 @@ import type { Image } from './launch.ts'
 import type { Network } from './network.ts'
 import type { Plane } from './plane.ts'
 import { type Pod, podPath } from './pod.ts'
-import { type Host, type PodRun, pretended, remove, repository, runPod } from './podrun.ts'
+import { type Host, imageName, type PodRun, pretended, remove, runPod } from './podrun.ts'
 import { pause } from './probe.ts'
 import { statusWriter } from './status.ts'
 
@@ -30,7 +30,7 @@ export interface Node {
 
 /** What a node is started with. */
 export interface NodeOptions {
-  /** Programs by image repository (without tag and digest). */
+  /** Programs by the last part of an image's name: `sallyport` for `ghcr.io/acme/sallyport:1`. */
   readonly images: Readonly<Record<string, Image>>
   /** Whether pods of unknown images are said to run, and those of Jobs to have ended well; unless, they stay pending. */
   readonly pretend?: boolean
@@ -61,7 +61,7 @@ export async function startNode(plane: Plane, network: Network, options: NodeOpt
       .finally(() => pending.delete(kept))
     pending.add(kept)
   }
-  const isKnown = ({ spec }: Pod): boolean => spec.containers.some(({ image }) => host.images.has(repository(image)))
+  const isKnown = ({ spec }: Pod): boolean => spec.containers.some(({ image }) => host.images.has(imageName(image)))
   const forget = (uid: string, run: PodRun): void => {
     oldLogs.set(`${run.pod.metadata.namespace}/${run.pod.metadata.name}`, run.logs())
     runs.delete(uid)

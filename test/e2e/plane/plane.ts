@@ -1,9 +1,9 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { binary, manifests } from './binaries.ts'
 import { type Client, createClient, type User } from './client.ts'
-import { type Ended, type Running, runCommand, start, waitFor } from './process.ts'
+import { type Ended, isRunning, type Running, runCommand, start, waitFor } from './process.ts'
 import {
   apiServerCommand,
   etcdCommand,
@@ -60,7 +60,7 @@ export interface PlaneOptions {
 
 /** Starts a control plane with the CRDs of Istio and the Gateway API, within a minute. */
 export async function startPlane({ addresses = [], say = () => undefined }: PlaneOptions = {}): Promise<Plane> {
-  const folder = mkdtempSync(join(tmpdir(), 'sallyport-e2e-'))
+  const folder = makeFolder()
   const started: Running[] = []
   try {
     return await bringUp(folder, addresses, started, say)
@@ -69,6 +69,15 @@ export async function startPlane({ addresses = [], say = () => undefined }: Plan
     rmSync(folder, { recursive: true, force: true })
     throw cause
   }
+}
+
+/** Makes a folder of this run's own, and removes those of runs that ended without doing so. */
+function makeFolder(): string {
+  for (const name of readdirSync(tmpdir())) {
+    const [, pid] = /^sallyport-e2e-(\d+)-/.exec(name) ?? []
+    if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(tmpdir(), name), { recursive: true, force: true })
+  }
+  return mkdtempSync(join(tmpdir(), `sallyport-e2e-${process.pid}-`))
 }
 
 async function bringUp(

@@ -16,7 +16,7 @@ export interface Host {
   readonly network: Network
   /** How pods reach the API server. */
   readonly api: Forwarder
-  /** Programs by image repository. */
+  /** Programs by the last part of an image's name. */
   readonly images: ReadonlyMap<string, Image>
   /** A folder for what pods see. */
   readonly folder: string
@@ -65,7 +65,7 @@ export function runPod(host: Host, pod: Pod): PodRun {
     if (gone.signal.aborted) return
     for (const { name } of spec.initContainers ?? []) states.set(name, pretended('Completed'))
     for (const container of spec.containers) {
-      const image = host.images.get(repository(container.image))
+      const image = host.images.get(imageName(container.image))
       if (image === undefined) {
         states.set(container.name, pretended())
         continue
@@ -140,10 +140,10 @@ export async function remove(client: Client, pod: Pod): Promise<void> {
   }
 }
 
-/** Returns an image's name without tag and digest. */
-export function repository(image: string): string {
-  const [name = ''] = image.split('@')
-  return name.replace(/:[^/:]*$/, '')
+/** Returns the last part of an image's name, without registry, tag and digest. */
+export function imageName(image: string): string {
+  const [name = ''] = (image.split('/').at(-1) ?? '').split(/[@:]/)
+  return name
 }
 
 /** Returns the state of a container that has no process. */
