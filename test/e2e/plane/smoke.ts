@@ -48,7 +48,7 @@ async function show(context: Context): Promise<void> {
     match(log, /root: EROFS/)
     match(log, /user 65532, node node-1, address 10\.77\./)
     match(log, /capabilities 0{16}/)
-    match(log, /User "system:serviceaccount:smoke:default/)
+    match(log, /system:serviceaccount:smoke:default$/m)
   })
 
   const create = (refuse: string): ReturnType<Context['kubectl']> =>
@@ -77,7 +77,7 @@ async function show(context: Context): Promise<void> {
     const { sent, wrong } = await load()
     console.log(`      ${sent} requests meanwhile`)
     deepEqual(wrong, [])
-    match(node.logs(namespace, first), /SIGTERM\ndrained/)
+    match(node.logs(namespace, first), /^SIGTERM$[^]*^drained$/m)
   })
 
   await timed('a crashed container is started again', async () => {
