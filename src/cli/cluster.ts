@@ -90,7 +90,8 @@ export async function serveCluster(flags: ServeFlags, log: Log, surroundings: Su
   const watch = objectWatcher({
     cluster,
     moved: ({ kind, name, to, why }) => {
-      if (to === 'forbidden') log.error({ [logField.kind]: kind, [logField.name]: name, [logField.why]: why }, 'may not be read')
+      if (to === 'forbidden')
+        log.error({ [logField.kind]: kind, [logField.name]: name, [logField.why]: why }, 'may not be read')
     },
   })
   const registration = createRegistration({

@@ -29,7 +29,10 @@ export function takePart({ cluster, settings, log, clusterMetrics, watch, regist
     },
     wrote: (configuration: string, entries: readonly string[]): void => {
       clusterMetrics.registered(configuration)
-      log.info({ [logField.configuration]: configuration, [logField.entries]: entries }, 'webhook configuration written')
+      log.info(
+        { [logField.configuration]: configuration, [logField.entries]: entries },
+        'webhook configuration written',
+      )
     },
   }
   return lead(
