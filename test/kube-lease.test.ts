@@ -46,7 +46,12 @@ function replica(store: Cluster, name: string, work: WhileLeader = untilOver): R
     },
   )
   return {
-    ...{ holder: candidate.holder, isLeader: () => candidate.isLeader(), stop: () => candidate.stop() },
+    ...{
+      holder: candidate.holder,
+      isLeader: () => candidate.isLeader(),
+      ledLast: () => candidate.ledLast(),
+      stop: () => candidate.stop(),
+    },
     clock,
     told,
     term: () => {

@@ -8,7 +8,7 @@ import type { Timing } from './timing.ts'
 /** What is checked, and with what. */
 export interface CheckOptions {
   readonly clock: Clock
-  readonly timing: Pick<Timing, 'check' | 'lag'>
+  readonly timing: Pick<Timing, 'check' | 'checkCall' | 'lag'>
   readonly held: Held
   /** Lists the metadata of what should be held. */
   readonly list: (take: (item: Fields) => void) => Promise<Listing>
@@ -20,14 +20,11 @@ export interface CheckOptions {
   readonly signal: AbortSignal
 }
 
-/** Milliseconds between two calls of checks, in the mean: those of long lists are rare. */
-const betweenCalls = 600_000
-
 /** Compares what is held with a list now and then, until the signal: a watch that misses something does not say so. */
 export async function checkNowAndThen(options: CheckOptions): Promise<void> {
   const { clock, timing, pages, isDue, missed, signal } = options
   while (!signal.aborted) {
-    await clock.sleep(Math.max(within(timing.check, clock), pages() * betweenCalls), signal)
+    await clock.sleep(Math.max(within(timing.check, clock), pages() * timing.checkCall), signal)
     if (signal.aborted || !isDue()) continue
     const count = await countMissed(options)
     if (count > 0 && !signal.aborted) missed(count)

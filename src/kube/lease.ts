@@ -45,6 +45,8 @@ export interface Candidate {
   readonly holder: string
   /** True while this replica leads, by the age of its last renewal. */
   isLeader(): boolean
+  /** True where this replica is the last that is known to have led, however long ago. */
+  ledLast(): boolean
   /** Ends the term, waits for what the leader does, and frees the lease, so that the next replica leads at once. */
   stop(): Promise<void>
 }
@@ -86,6 +88,7 @@ class LeaseCandidate implements Candidate {
   /** The lease as we wrote it last. */
   #written: Fields | undefined
   #sighting: Sighting = { record: '', since: 0 }
+  #lastHolder = ''
   #term: AbortController | undefined
   #work: Promise<void> = Promise.resolve()
   #working = false
@@ -108,6 +111,10 @@ class LeaseCandidate implements Candidate {
 
   isLeader(): boolean {
     return this.#term !== undefined && this.#clock.now() - this.#renewed < renewDeadline
+  }
+
+  ledLast(): boolean {
+    return this.#lastHolder === this.holder
   }
 
   start(): void {
@@ -167,6 +174,7 @@ class LeaseCandidate implements Candidate {
   #claimed(reply: Reply): Claim {
     if ((reply.status === 200 || reply.status === 201) && isFields(reply.body)) {
       this.#written = reply.body
+      this.#lastHolder = this.holder
       return 'ours'
     }
     // Another was faster: the next look says who.
@@ -189,6 +197,7 @@ class LeaseCandidate implements Candidate {
     const record = recordOf(lease)
     if (record !== this.#sighting.record) this.#sighting = { record, since: this.#clock.now() }
     const holder = holderOf(lease)
+    if (holder !== '') this.#lastHolder = holder
     return holder === '' || holder === this.holder || this.#clock.now() - this.#sighting.since >= leaseDuration
   }
 

@@ -7,7 +7,7 @@ import { interner, isMetadataOnly, pathsOf, projectionOf } from './projection.ts
 import { Reflector } from './reflector.ts'
 import { partsOf, pluralOf } from './resources.ts'
 import { LiveState } from './state.ts'
-import type { Followed, ReflectorStatus, Transition } from './status.ts'
+import type { Followed, ReflectorStatus, State, Transition } from './status.ts'
 import { defaultTiming, type Timing } from './timing.ts'
 
 /** One object by its name. */
@@ -168,19 +168,20 @@ class Live implements LiveInventory {
   }
 
   #tell(kinds: ReadonlySet<Kind>): void {
-    for (const waiter of this.#waiters) if (!waiter.kinds.isDisjointFrom(kinds)) waiter.tell()
+    for (const waiter of this.#waiters) if ([...kinds].some(kind => waiter.kinds.has(kind))) waiter.tell()
   }
 
   /** Kinds of which every reflector holds all there is. */
   #known(): ReadonlySet<Kind> {
-    const known = new Set<Kind>()
-    const unknown = new Set<Kind>()
-    for (const { reflector } of this.#running.values()) {
-      const isKnown = reflector.state === 'synced' || reflector.state === 'absent'
-      ;(isKnown ? known : unknown).add(reflector.followed.kind)
-    }
-    return known.difference(unknown)
+    const all = [...this.#running.values()].map(({ reflector }) => reflector)
+    const unknown = new Set(all.filter(({ state }) => !isSure(state)).map(({ followed }) => followed.kind))
+    return new Set(all.map(({ followed }) => followed.kind).filter(kind => !unknown.has(kind)))
   }
+}
+
+/** Whether all objects are held, be it none. */
+function isSure(state: State): boolean {
+  return state === 'synced' || state === 'absent'
 }
 
 function keyOf({ kind, namespace = '', name = '' }: Followed): string {

@@ -12,6 +12,8 @@ export interface Timing {
   readonly reconnect: Span
   /** Between two checks of what is held against a list. */
   readonly check: Span
+  /** Between two calls of checks, in the mean: those of long lists are rare. */
+  readonly checkCall: number
   /** What a watch may lag behind a list that it is checked against. */
   readonly lag: number
   /** Between two questions whether a kind has been installed. */
@@ -29,6 +31,7 @@ export const defaultTiming: Timing = {
   silence: [90_000, 120_000],
   reconnect: [0, 10_000],
   check: [900_000, 1_800_000],
+  checkCall: 600_000,
   lag: 30_000,
   absent: [20_000, 30_000],
   forbidden: [240_000, 300_000],
