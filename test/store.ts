@@ -177,12 +177,3 @@ export async function pass(
     if (look(passed) === true) return
   }
 }
-
-/** Waits for something that real work brings about. */
-export async function until(holds: () => boolean, limit = 10_000): Promise<void> {
-  const end = performance.now() + limit
-  while (!holds()) {
-    if (performance.now() > end) throw new Error('it did not come about in time')
-    await setImmediate()
-  }
-}
