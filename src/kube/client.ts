@@ -56,7 +56,7 @@ const longestAnswer = 256 * 1024 * 1024
  * one of the pod alone. `@kubernetes/client-node` costs 300 ms, so it is loaded only here.
  */
 export async function connect(from: 'default' | 'in-cluster' = 'default'): Promise<Result<WatchableCluster>> {
-  const { KubeConfig } = await import('@kubernetes/client-node')
+  const { KubeConfig } = await import('./config.ts')
   const config = new KubeConfig()
   try {
     if (from === 'in-cluster') config.loadFromCluster()

@@ -1,43 +1,8 @@
 import type { Kind } from '../core/kind.ts'
 import type { Mutation } from '../core/mutation.ts'
 import { ownerKinds } from '../core/owner.ts'
+import { resourceOf } from '../core/resource.ts'
 import type { RuleMetadata } from '../core/rule.ts'
-
-/** The names of kinds in URLs and in RBAC. */
-const plurals: Readonly<Record<Kind, string>> = {
-  'AuthorizationPolicy.security.istio.io': 'authorizationpolicies',
-  'ClusterRole.rbac.authorization.k8s.io': 'clusterroles',
-  ConfigMap: 'configmaps',
-  'CronJob.batch': 'cronjobs',
-  'DaemonSet.apps': 'daemonsets',
-  'Deployment.apps': 'deployments',
-  'GRPCRoute.gateway.networking.k8s.io': 'grpcroutes',
-  'Gateway.gateway.networking.k8s.io': 'gateways',
-  'Gateway.networking.istio.io': 'gateways',
-  'GatewayClass.gateway.networking.k8s.io': 'gatewayclasses',
-  'HTTPRoute.gateway.networking.k8s.io': 'httproutes',
-  'Job.batch': 'jobs',
-  'ListenerSet.gateway.networking.k8s.io': 'listenersets',
-  'MutatingWebhookConfiguration.admissionregistration.k8s.io': 'mutatingwebhookconfigurations',
-  Namespace: 'namespaces',
-  'NetworkPolicy.networking.k8s.io': 'networkpolicies',
-  'PeerAuthentication.security.istio.io': 'peerauthentications',
-  Pod: 'pods',
-  'ProxyConfig.networking.istio.io': 'proxyconfigs',
-  'ReplicaSet.apps': 'replicasets',
-  ReplicationController: 'replicationcontrollers',
-  'Role.rbac.authorization.k8s.io': 'roles',
-  Service: 'services',
-  'ServiceEntry.networking.istio.io': 'serviceentries',
-  'Sidecar.networking.istio.io': 'sidecars',
-  'StatefulSet.apps': 'statefulsets',
-  'TCPRoute.gateway.networking.k8s.io': 'tcproutes',
-  'TLSRoute.gateway.networking.k8s.io': 'tlsroutes',
-  'VirtualService.networking.istio.io': 'virtualservices',
-  'WorkloadEntry.networking.istio.io': 'workloadentries',
-  'WorkloadGroup.networking.istio.io': 'workloadgroups',
-  'XListenerSet.gateway.networking.x-k8s.io': 'xlistenersets',
-}
 
 /**
  * Returns the kinds that an inventory has to hold, sorted: what rules and mutations read, the Namespaces by which everything
@@ -53,7 +18,7 @@ export function kindsHeld(
 
 /** Returns the name of a kind in URLs; one that has none here is our fault and throws. */
 export function pluralOf(kind: Kind): string {
-  const plural = Object.hasOwn(plurals, kind) ? plurals[kind] : undefined
+  const plural = resourceOf(kind)?.plural
   if (plural === undefined) throw new Error(`the plural of ${kind} is not known`)
   return plural
 }
