@@ -44,8 +44,15 @@ export function snapshotOf(objects: Iterable<Fields>, knows: (kind: Kind) => boo
 }
 
 function shelfOf(byPlace: ReadonlyMap<string, Fields>): Shelf {
-  const all = [...byPlace.values()].sort((a, b) => compareRefs(refOf(a), refOf(b)))
-  return { byPlace, all, byNamespace: Map.groupBy(all, object => refOf(object).namespace) }
+  const placed = [...byPlace.values()].map(object => ({ object, ref: refOf(object) }))
+  placed.sort((a, b) => compareRefs(a.ref, b.ref))
+  const byNamespace = new Map<string, Fields[]>()
+  for (const { object, ref } of placed) {
+    const neighbours = byNamespace.get(ref.namespace)
+    if (neighbours === undefined) byNamespace.set(ref.namespace, [object])
+    else neighbours.push(object)
+  }
+  return { byPlace, all: placed.map(({ object }) => object), byNamespace }
 }
 
 class Snapshot implements Inventory {
@@ -98,12 +105,8 @@ class Overlay implements Inventory {
     const base = this.#base.list(kind, namespace)
     const changes = this.#changes.get(kind)
     if (changes === undefined) return base
-    const list = [...base]
-    for (const change of changes.values()) {
-      if (namespace === undefined || namespace === change.ref.namespace) apply(change, list)
-    }
-    origins.set(list, { base, changes: [...changes.values()] })
-    return list
+    const here = [...changes.values()].filter(({ ref }) => namespace === undefined || namespace === ref.namespace)
+    return here.length === 0 ? base : listOver(base, here)
   }
 
   with(ref: ObjectRef, object: Fields): Inventory {
@@ -130,21 +133,32 @@ interface Origin {
 const origins = new WeakMap<readonly Fields[], Origin>()
 
 /**
- * Returns the list that a list of an inventory was made from, the same while nothing is stored, and the changes over it: so
- * that an index of the former serves every request, also those that change an object of the kind.
+ * Returns the list that a list was made from and the changes over it, or undefined for one that was not made from another:
+ * so that an index of the former, which is the same while nothing is stored, serves also who sees some objects more or less.
  */
-export function originOf(list: readonly Fields[]): Origin {
-  let base = list
-  const changes = new Map<string, Change>()
-  for (let origin = origins.get(list); origin !== undefined; origin = origins.get(base)) {
-    // What lies above hides what lies below.
-    for (const change of origin.changes) {
-      const place = placeOf(change.ref.namespace, change.ref.name)
-      if (!changes.has(place)) changes.set(place, change)
-    }
-    base = origin.base
-  }
-  return { base, changes: [...changes.values()] }
+export function originOf(list: readonly Fields[]): Origin | undefined {
+  return origins.get(list)
+}
+
+/** A list that was made from the same one before, and what has changed since. */
+export interface Near {
+  readonly list: readonly Fields[]
+  readonly changes: readonly Change[]
+}
+
+/**
+ * Returns a list in order with changes made to it, and remembers what it was made from. A list that is nearer to what comes
+ * out than its origin saves making them all again.
+ */
+export function listOver(
+  base: readonly Fields[],
+  changes: readonly Change[],
+  near: Near = { list: base, changes },
+): readonly Fields[] {
+  const list = [...near.list]
+  for (const change of near.changes) apply(change, list)
+  origins.set(list, { base, changes })
+  return list
 }
 
 type Changes = ReadonlyMap<Kind, ReadonlyMap<string, Change>>
@@ -177,7 +191,8 @@ function kindOfObject(object: Fields): Kind {
   return kindOf(group, kind)
 }
 
-function placeOf(namespace: string, name: string): string {
+/** Returns where an object of a kind is, as one text. */
+export function placeOf(namespace: string, name: string): string {
   return `${namespace}/${name}`
 }
 

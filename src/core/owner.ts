@@ -14,7 +14,7 @@ const controllers: Readonly<Record<Kind, string>> = {
   ReplicationController: 'replication-controller',
 }
 
-/** Kinds that own pods, or own what owns them, by the controllers of Kubernetes. */
+/** The kinds that own what controllers of Kubernetes make: they are looked up by who asks for an exemption. */
 export const ownerKinds: readonly Kind[] = Object.keys(controllers)
 
 /** Longest owner chain that Kubernetes' own controllers make: CronJob → Job → Pod, Deployment → ReplicaSet → Pod. */

@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import type { Context } from './context.ts'
 import { binary } from './plane/binaries.ts'
 import { type Item, Refused } from './plane/client.ts'
+import { hostNetwork } from './plane/hostnetwork.ts'
 import { type Istiod, startIstiod } from './plane/istiod.ts'
 import type { Image } from './plane/launch.ts'
-import { hostNetwork, makeNetwork, type Network, whyNoNetwork } from './plane/network.ts'
+import { makeNetwork, type Network, whyNoNetwork } from './plane/network.ts'
 import { startNode } from './plane/node.ts'
 import { startPlane } from './plane/plane.ts'
 import { runCommand, waitFor } from './plane/process.ts'
@@ -37,7 +38,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     for (const end of closing.splice(0).reverse()) await end()
   }
   try {
-    const plane = await startPlane({ addresses: [network.host], say })
+    const plane = await startPlane({
+      addresses: [network.host],
+      say,
+      ...(network.proxy === undefined ? {} : { proxy: network.proxy }),
+    })
     closing.push(() => plane.close())
     const node = await startNode(plane, network, { images: { sallyport: guardImage(), ...images }, say })
     closing.push(() => node.close())
@@ -102,10 +107,12 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 
 async function chooseNetwork(wanted: ClusterOptions['network'], say: (line: string) => void): Promise<Network> {
   if (wanted === 'host') return hostNetwork()
-  const why = whyNoNetwork()
+  const why = await whyNoNetwork()
   if (why === undefined) return makeNetwork()
   if (wanted === 'namespaces') throw new Error(`no network namespaces can be made here: ${why}`)
-  say(`no network namespaces can be made here (${why}): webhooks are called by url, not through their Services`)
+  say(
+    `no network namespaces can be made here (${why}): pods run on 127.0.0.1, and the API server reaches them by a proxy`,
+  )
   return hostNetwork()
 }
 

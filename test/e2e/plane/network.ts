@@ -1,19 +1,18 @@
 import { execFileSync } from 'node:child_process'
 import { isRunning } from './process.ts'
-import { freePorts } from './setup.ts'
 
 /** A network of pods on this machine: a bridge, and for each pod a network namespace behind it. */
 export interface Network {
   /** The address of this machine in it. */
   readonly host: string
-  /** Whether pods have network namespaces of their own. */
-  readonly isolated: boolean
+  /** The socket of an HTTP CONNECT proxy by which the API server reaches pods; it reaches them itself unless told. */
+  readonly proxy?: string
   /** Makes a place for a pod, with an address of its own. */
   attach(): Attachment
   /** Returns an address that nothing has, for a pod without a process. */
   pretend(): string
   /** Removes everything. */
-  close(): void
+  close(): Promise<void>
 }
 
 /** A pod's place in the network. */
@@ -49,7 +48,6 @@ export function makeNetwork(): Network {
   }
   return {
     host,
-    isolated: true,
     attach: () => {
       const last = nextFree(open.values(), cursor)
       cursor = last
@@ -72,47 +70,15 @@ export function makeNetwork(): Network {
       }
     },
     pretend: pretender(),
-    close: () => {
+    close: async () => {
       for (const name of [...open.keys()]) close(name)
       ip('link', 'delete', bridge)
     },
   }
 }
 
-/**
- * Returns the network for machines that allow none: pods run on this machine, what they listen on becomes a free port of
- * 127.0.0.1, and their addresses are made up.
- */
-export async function hostNetwork(): Promise<Network> {
-  const spare = [...(await freePorts(64))]
-  const pretend = pretender()
-  return {
-    host: '127.0.0.1',
-    isolated: false,
-    attach: () => {
-      const ports = new Map<number, number>()
-      const mine = (port: number): number => {
-        const found = ports.get(port) ?? spare.pop()
-        if (found === undefined) throw new Error('no spare ports left')
-        ports.set(port, found)
-        return found
-      }
-      const listen = /(0\.0\.0\.0|\[::\]|127\.0\.0\.1):(\d+)$/
-      return {
-        address: pretend(),
-        enter: [],
-        rewrite: argv => argv.map(word => word.replace(listen, (_, _host, port) => `127.0.0.1:${mine(Number(port))}`)),
-        reach: port => ({ host: '127.0.0.1', port: mine(port) }),
-        close: () => undefined,
-      }
-    },
-    pretend,
-    close: () => undefined,
-  }
-}
-
-/** Returns addresses that nothing on this machine has or reaches. */
-function pretender(): () => string {
+/** Returns a maker of addresses that nothing on this machine has or reaches. */
+export function pretender(): () => string {
   let made = 0
   return () => {
     const n = made++ % (254 * 200)
@@ -121,9 +87,9 @@ function pretender(): () => string {
 }
 
 /** Returns why no network can be made here, or nothing. */
-export function whyNoNetwork(): string | undefined {
+export async function whyNoNetwork(): Promise<string | undefined> {
   try {
-    makeNetwork().close()
+    await makeNetwork().close()
     return undefined
   } catch (cause) {
     return cause instanceof Error ? (cause.message.trim().split('\n').at(-1) ?? cause.message) : String(cause)

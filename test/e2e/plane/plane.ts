@@ -11,7 +11,7 @@ import {
   kubeconfig,
   managerCommand,
   userObjects,
-  writeCredentials,
+  writeFiles,
 } from './setup.ts'
 
 /** A real control plane on 127.0.0.1: etcd, kube-apiserver and kube-controller-manager. */
@@ -54,16 +54,18 @@ export interface AuditEntry {
 export interface PlaneOptions {
   /** Further addresses by which the API server is reached. */
   readonly addresses?: readonly string[]
+  /** The socket of an HTTP CONNECT proxy by which the API server reaches pods. */
+  readonly proxy?: string
   /** Where progress goes. */
   readonly say?: (line: string) => void
 }
 
 /** Starts a control plane with the CRDs of Istio and the Gateway API, within a minute. */
-export async function startPlane({ addresses = [], say = () => undefined }: PlaneOptions = {}): Promise<Plane> {
+export async function startPlane(options: PlaneOptions = {}): Promise<Plane> {
   const folder = makeFolder()
   const started: Running[] = []
   try {
-    return await bringUp(folder, addresses, started, say)
+    return await bringUp(folder, started, options)
   } catch (cause) {
     for (const running of started.reverse()) await running.stop()
     rmSync(folder, { recursive: true, force: true })
@@ -82,12 +84,11 @@ function makeFolder(): string {
 
 async function bringUp(
   folder: string,
-  addresses: readonly string[],
   started: Running[],
-  say: (line: string) => void,
+  { addresses = [], proxy, say = () => undefined }: PlaneOptions,
 ): Promise<Plane> {
   const [etcdPort = 0, peerPort = 0, port = 0, managerPort = 0] = await freePorts(4)
-  const tokens = await writeCredentials(folder, addresses)
+  const tokens = await writeFiles(folder, addresses, proxy)
   const url = `https://127.0.0.1:${port}`
   const ca = readFileSync(join(folder, 'ca.crt'), 'utf8')
   const client = createClient(url, ca, tokens)
@@ -103,7 +104,7 @@ async function bringUp(
   let apiServer: Running | undefined
   const startApiServer = async (): Promise<void> => {
     if (apiServer?.alive()) return
-    const running = await launch('kube-apiserver', apiServerCommand(folder, port, etcdPort))
+    const running = await launch('kube-apiserver', apiServerCommand(folder, port, etcdPort, proxy !== undefined))
     apiServer = running
     started.push(running)
     await ready(running, async () => (await client.request('GET', '/readyz')).status === 200)
@@ -150,10 +151,11 @@ async function prepare(kubectl: Plane['kubectl'], client: Client, manager: Runni
     { args: ['-f', manifests.istioCrds] },
     { args: ['-f', '-'], input: userObjects },
   ]
-  for (const { args, input } of sources) {
+  const applied = sources.map(async ({ args, input }) => {
     const { code, stderr } = await kubectl(['apply', '--server-side', ...args], input === undefined ? {} : { input })
     if (code !== 0) throw new Error(`kubectl apply ${args.join(' ')} failed:\n${stderr}`)
-  }
+  })
+  await Promise.all(applied)
   await kubectl(['wait', 'crd', '--all', '--for=condition=Established', '--timeout=30s'])
   // Until its service account exists every pod is refused.
   await ready(

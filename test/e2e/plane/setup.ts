@@ -133,8 +133,23 @@ export function etcdCommand(folder: string, port: number, peerPort: number): rea
   ]
 }
 
+/** Returns the file that makes the API server reach Services through an HTTP CONNECT proxy. */
+function egressSelection(proxy: string): string {
+  const connection = { proxyProtocol: 'HTTPConnect', transport: { uds: { udsName: proxy } } }
+  return JSON.stringify({
+    apiVersion: 'apiserver.k8s.io/v1beta1',
+    kind: 'EgressSelectorConfiguration',
+    egressSelections: [{ name: 'cluster', connection }],
+  })
+}
+
 /** Returns the command line of the API server. */
-export function apiServerCommand(folder: string, port: number, etcdPort: number): readonly [string, ...string[]] {
+export function apiServerCommand(
+  folder: string,
+  port: number,
+  etcdPort: number,
+  proxied: boolean,
+): readonly [string, ...string[]] {
   const file = (name: string): string => join(folder, name)
   return [
     binary('kube-apiserver'),
@@ -160,9 +175,10 @@ export function apiServerCommand(folder: string, port: number, etcdPort: number)
     `--audit-policy-file=${file('audit.yaml')}`,
     `--audit-log-path=${file('audit.log')}`,
     '--audit-log-mode=blocking',
-    // Nothing waits for load balancers here, so a restart need not.
+    // Nothing waits for load balancers here; but unless watches are ended, a stop waits for them for a minute.
     '--shutdown-delay-duration=0s',
-    '--shutdown-watch-termination-grace-period=0s',
+    '--shutdown-watch-termination-grace-period=1s',
+    ...(proxied ? [`--egress-selector-config-file=${file('egress.yaml')}`] : []),
   ]
 }
 
@@ -182,8 +198,12 @@ export function managerCommand(folder: string, config: string, port: number): re
   ]
 }
 
-/** Writes keys, certificates and tokens into the folder, and returns the tokens. */
-export async function writeCredentials(folder: string, addresses: readonly string[]): Promise<Record<User, string>> {
+/** Writes the files that the processes are given into the folder, and returns the users' tokens. */
+export async function writeFiles(
+  folder: string,
+  addresses: readonly string[],
+  proxy?: string,
+): Promise<Record<User, string>> {
   const authority = await makeAuthority('sallyport e2e')
   const names = ['127.0.0.1', 'localhost', 'kubernetes.default.svc', 'kubernetes.default', ...addresses]
   const { cert, key } = await authority.issue({ names })
@@ -205,6 +225,7 @@ export async function writeCredentials(folder: string, addresses: readonly strin
     'accounts.key': accounts.privateKey,
     'tokens.csv': rows.join(''),
     'audit.yaml': auditPolicy,
+    ...(proxy === undefined ? {} : { 'egress.yaml': egressSelection(proxy) }),
   }
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content, { mode: 0o600 })
   return tokens

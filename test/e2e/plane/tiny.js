@@ -24,9 +24,10 @@ const server = createServer(
   },
 )
 server.keepAliveTimeout = 120_000
-server.listen(9443, '0.0.0.0')
+const [listen, probesListen] = process.argv.slice(2).map(word => word.split(':'))
+server.listen(listen[1], listen[0])
 const probes = createProbes((call, reply) => reply.writeHead(ready || call.url !== '/readyz' ? 200 : 503).end())
-probes.listen(9090, '0.0.0.0')
+probes.listen(probesListen[1], probesListen[0])
 
 try {
   writeFileSync('/app/written', '')
