@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { serveCommand } from '../../src/cli/serve.ts'
+import { readClusterSettings } from '../../src/cli/settings.ts'
 import { mutations } from '../../src/mutations/index.ts'
 import { loadPolicy } from '../../src/policy/load.ts'
 import { formatProblem } from '../../src/policy/problem.ts'
@@ -61,6 +63,24 @@ async function runScenario({ name, file, namespaces }: Scenario, context: Contex
     assert.equal(outcome.policy.facts.namespaces.classOf('cert-manager', undefined), 'notGoverned')
     assert.equal(outcome.policy.facts.namespaces.classOf('shop', undefined), 'governed')
   })
+  await test(`${name}: the guard understands its arguments`, () => {
+    const { spec } = (onlyOf(objects, 'Deployment')['spec'] as { template: Item }).template
+    const [guard] = (spec as { containers: readonly { args: readonly string[] }[] }).containers
+    const [command, ...args] = (guard?.args ?? []).map(arg =>
+      arg.replace('$(POD_NAMESPACE)', namespace).replace('$(POD_NAME)', 'guard-0'),
+    )
+    assert.equal(command, 'serve')
+    const serve = serveCommand()
+    assert.deepEqual(serve.parseOptions(args), { operands: [], unknown: [] })
+    const { policyConfigMaps, watchedConfigMaps } = readClusterSettings(serve.opts())
+    const names = (kind: string): readonly string[] =>
+      objects.filter(item => item.kind === kind).map(({ metadata }) => metadata.name)
+    assert.deepEqual(policyConfigMaps[0], names('ConfigMap')[0])
+    assert.deepEqual(serve.opts()['validating'], names('ValidatingWebhookConfiguration')[0])
+    assert.deepEqual(serve.opts()['mutating'], names('MutatingWebhookConfiguration')[0])
+    assert.ok(names('Service').includes(serve.opts()['service']))
+    for (const watched of watchedConfigMaps) assert.ok(mayRead(objects, watched), JSON.stringify(watched))
+  })
   await test(`${name}: pods are as ${name === 'hostnetwork' ? 'any but the restricted' : 'the restricted'} level wants them`, async () => {
     const restricted = await context.freshNamespace({ 'pod-security.kubernetes.io/enforce': 'restricted' })
     const { metadata, spec } = (onlyOf(objects, 'Deployment')['spec'] as { template: Item }).template
@@ -91,6 +111,17 @@ async function runScenario({ name, file, namespaces }: Scenario, context: Contex
       await context.mustKubectl(['delete', '--wait=false', '-f', '-'], listOf(objects))
     }
   })
+}
+
+/** Whether a role lets the guard read a ConfigMap. */
+function mayRead(
+  objects: readonly Item[],
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+): boolean {
+  const role = objects.find(({ kind, metadata }) => kind === 'Role' && metadata.namespace === namespace)
+  const rules = (role?.['rules'] ?? []) as readonly { readonly resourceNames?: readonly string[] }[]
+  const isBound = objects.some(({ kind, metadata }) => kind === 'RoleBinding' && metadata.namespace === namespace)
+  return isBound && rules.some(({ resourceNames }) => resourceNames?.includes(name))
 }
 
 function listOf(items: readonly object[]): string {
