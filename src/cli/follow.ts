@@ -102,7 +102,7 @@ export function servePolicy(
     registration.wake()
   }
   const load = (files: readonly PolicySource[]) => {
-    const outcome = loadPolicy(files, { rules, mutations, now: now() })
+    const outcome = loadPolicy(files, { rules, mutations, now: now(), guardNamespace: settings.namespace })
     if (!outcome.ok) return { ok: false as const, problems: outcome.problems.map(formatProblem) }
     return { ok: true as const, policy: { policy: outcome.policy, notices: outcome.notices.map(formatProblem) } }
   }

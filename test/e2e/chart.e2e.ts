@@ -54,7 +54,7 @@ async function runScenario({ name, file, namespaces }: Scenario, context: Contex
   await test(`${name}: renders the same bytes again`, async () => {
     assert.equal(await render(context, { release, namespace, file }), rendered)
   })
-  await test(`${name}: the policy loads`, () => {
+  await test(`${name}: the policy loads`, async () => {
     const files = Object.entries(onlyOf(objects, 'ConfigMap')['data'] as Record<string, string>)
     const sources = files.map(([file, text]) => ({ file, text }))
     const outcome = loadPolicy(sources, { rules, mutations, now: Date.now(), guardNamespace: namespace })
@@ -63,7 +63,7 @@ async function runScenario({ name, file, namespaces }: Scenario, context: Contex
     assert.equal(outcome.policy.facts.namespaces.classOf('cert-manager', undefined), 'notGoverned')
     assert.equal(outcome.policy.facts.namespaces.classOf('shop', undefined), 'governed')
   })
-  await test(`${name}: the guard understands its arguments`, () => {
+  await test(`${name}: the guard understands its arguments`, async () => {
     const { spec } = (onlyOf(objects, 'Deployment')['spec'] as { template: Item }).template
     const [guard] = (spec as { containers: readonly { args: readonly string[] }[] }).containers
     const [command, ...args] = (guard?.args ?? []).map(arg =>
@@ -113,15 +113,23 @@ async function runScenario({ name, file, namespaces }: Scenario, context: Contex
   })
 }
 
+interface Permission {
+  readonly resources: readonly string[]
+  readonly resourceNames?: readonly string[]
+}
+
 /** Whether a role lets the guard read a ConfigMap. */
 function mayRead(
   objects: readonly Item[],
   { namespace, name }: { readonly namespace: string; readonly name: string },
 ): boolean {
-  const role = objects.find(({ kind, metadata }) => kind === 'Role' && metadata.namespace === namespace)
-  const rules = (role?.['rules'] ?? []) as readonly { readonly resourceNames?: readonly string[] }[]
-  const isBound = objects.some(({ kind, metadata }) => kind === 'RoleBinding' && metadata.namespace === namespace)
-  return isBound && rules.some(({ resourceNames }) => resourceNames?.includes(name))
+  return ['', 'Cluster'].some(scope => {
+    const isThere = ({ metadata }: Item): boolean => scope === 'Cluster' || metadata.namespace === namespace
+    const role = objects.find(object => object.kind === `${scope}Role` && isThere(object))
+    const rules = (role?.['rules'] ?? []) as readonly Permission[]
+    const isBound = objects.some(object => object.kind === `${scope}RoleBinding` && isThere(object))
+    return isBound && rules.some(rule => rule.resources.includes('configmaps') && rule.resourceNames?.includes(name))
+  })
 }
 
 function listOf(items: readonly object[]): string {
