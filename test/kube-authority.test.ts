@@ -15,7 +15,8 @@ import {
 } from '../src/kube/authority.ts'
 import { planSecret, readServingPair, type ServingPair } from '../src/kube/secret.ts'
 import { issueLeaf, makeAuthority, type Pair } from '../src/tls/issue.ts'
-import { pass, reply, Store, status, TestClock, until } from './store.ts'
+import { pass, reply, Store, status, TestClock } from './store.ts'
+import { until } from './until.ts'
 
 const day = 86_400_000
 const now = new TestClock().date()
@@ -210,14 +211,14 @@ t.test('the leader keeps the Secret: deleted, spoilt, refused', async t => {
       right: () => told.push('right'),
     },
   })
-  await until(() => told.length === 2)
+  await until('it is told', () => told.length === 2)
   t.strictSame(told.splice(0), ['created: there is none', 'right'])
   await pass(10_000, [clock])
   t.equal(store.writes.length, 1, 'its own write leads to no other')
 
   store.put(url, undefined)
   await pass(1000, [clock])
-  await until(() => told.length === 1)
+  await until('it is told', () => told.length === 1)
   t.strictSame(told.splice(0), ['created: there is none'])
 
   store.fault = ({ method }) => (method === 'PUT' ? status(500, 'InternalError') : undefined)
@@ -226,19 +227,19 @@ t.test('the leader keeps the Secret: deleted, spoilt, refused', async t => {
   for (let i = 0; i < 40; i++) {
     await pass(3000, [clock])
     // Keys are made meanwhile, which takes as long as it takes.
-    await until(() => clock.timers > 0)
+    await until('it waits', () => clock.timers > 0)
   }
   t.strictSame(told.splice(0), ['HTTP 500: InternalError: said by the store'], 'told once')
   const tries = (store.sent.length - before) / 2
   t.ok(tries >= 5 && tries <= 12, `${tries} tries in two minutes`)
   store.fault = () => undefined
   await pass(31_000, [clock])
-  await until(() => told.length === 2)
+  await until('it is told', () => told.length === 2)
   t.match(told.splice(0), [/^replaced: ca\.crt/, 'right'])
 
   clock.skew = 276 * day
   await pass(3_610_000, [clock])
-  await until(() => told.length > 0)
+  await until('it is told', () => told.length > 0)
   t.match(told.splice(0), [/^issued: .*ends soon/], 'time alone makes it due')
   term.abort()
   await kept

@@ -138,9 +138,12 @@ export class TestClock implements Clock {
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = { due: this.#elapsed + milliseconds, call: resolve }
     this.#timers.add(timer)
-    signal?.addEventListener('abort', () => resolve(), { once: true })
+    const end = (): void => {
+      this.#timers.delete(timer)
+      resolve()
+    }
+    signal?.addEventListener('abort', end, { once: true })
     await promise
-    this.#timers.delete(timer)
   }
 
   get timers(): number {
@@ -172,14 +175,5 @@ export async function pass(
     for (const clock of clocks) clock.pass(step)
     await setImmediate()
     if (look(passed) === true) return
-  }
-}
-
-/** Waits for something that real work brings about. */
-export async function until(holds: () => boolean, limit = 10_000): Promise<void> {
-  const end = performance.now() + limit
-  while (!holds()) {
-    if (performance.now() > end) throw new Error('it did not come about in time')
-    await setImmediate()
   }
 }

@@ -48,8 +48,12 @@ export function takePart({ cluster, settings, log, clusterMetrics, watch, regist
         },
         ended: why => log.info({ [logField.why]: why }, 'leading no more'),
         failed: why => {
-          clusterMetrics.leaseFailed()
-          log.warn({ [logField.why]: why }, 'lease')
+          clusterMetrics.leaseFailed(true)
+          log.warn({ [logField.why]: why }, 'lease not renewed')
+        },
+        recovered: () => {
+          clusterMetrics.leaseFailed(false)
+          log.info('lease renewed again')
         },
         crashed: cause => log.error({ [logField.error]: cause }, 'leading failed'),
       },

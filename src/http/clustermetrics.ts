@@ -26,8 +26,8 @@ export interface ClusterMetrics {
   policyLoad(outcome: 'loaded' | 'refused' | 'restored'): void
   /** Counts a term as leader. */
   elected(): void
-  /** Counts a try for the lease that failed. */
-  leaseFailed(): void
+  /** Says whether the lease can be read and written. */
+  leaseFailed(failed: boolean): void
   /** Counts a write of the serving certificate's Secret. */
   secretWritten(outcome: string): void
   /** Says whether the Secret is as it should be, as far as the leader knows. */
@@ -50,7 +50,7 @@ export function registerClusterMetrics(registry: Registry, vitals: ClusterVitals
   const loads = counter('policy_loads_total', 'Changed policy ConfigMaps, by what became of them.', 'outcome')
   const refused = gauge('policy_refused', '1 while the ConfigMaps hold something else than the policy in force.')
   const terms = counter('leader_terms_total', 'Terms that this replica led.')
-  const leaseFailures = counter('lease_failures_total', 'Times the lease could not be read or written.')
+  const leaseFailed = gauge('lease_failed', '1 while the lease cannot be read or written.')
   const secretWrites = counter('authority_writes_total', 'Writes of the serving certificate, by kind.', 'outcome')
   const secretFailed = gauge('authority_failed', '1 while the leader cannot put the serving certificate right.')
   const configurations = gauge(
@@ -62,7 +62,7 @@ export function registerClusterMetrics(registry: Registry, vitals: ClusterVitals
   const writes = counter('registration_writes_total', 'Writes of webhook configurations.', 'configuration')
   // Alerts want a zero before the first one.
   for (const outcome of ['loaded', 'refused'] as const) loads.inc({ outcome }, 0)
-  for (const none of [refused, secretFailed]) none.set(0)
+  for (const none of [refused, leaseFailed, secretFailed]) none.set(0)
 
   const states = new Map<string, string>()
   return {
@@ -71,7 +71,7 @@ export function registerClusterMetrics(registry: Registry, vitals: ClusterVitals
       refused.set(outcome === 'refused' ? 1 : 0)
     },
     elected: () => terms.inc(),
-    leaseFailed: () => leaseFailures.inc(),
+    leaseFailed: failed => leaseFailed.set(failed ? 1 : 0),
     secretWritten: outcome => secretWrites.inc({ outcome }),
     secretFailed: failed => secretFailed.set(failed ? 1 : 0),
     registration: (configuration, state) => {

@@ -12,7 +12,9 @@ const chain = [
   'metadata.ownerReferences[*].controller',
 ]
 
-const workload = [...chain, ...template('metadata.labels')]
+const templatesAnnotation = 'metadata.annotations["inject.istio.io/templates"]'
+
+const workload = [...chain, ...template('metadata.labels', templatesAnnotation)]
 
 const backends = ['spec.rules[*].backendRefs[*].name', 'spec.rules[*].backendRefs[*].namespace']
 
@@ -34,20 +36,12 @@ const target = ['spec.selector', 'spec.targetRef', 'spec.targetRefs']
  * Of a kind with nothing outside `metadata` only that is asked for.
  */
 export const fieldsRead: Readonly<Record<Kind, readonly string[]>> = {
-  'AuthorizationPolicy.security.istio.io': [
-    'metadata.annotations["istio.io/dry-run"]',
-    'spec.action',
-    'spec.rules[*]',
-    ...target,
-  ],
+  'AuthorizationPolicy.security.istio.io': ['metadata.annotations["istio.io/dry-run"]', 'spec.action', ...target],
   'ClusterRole.rbac.authorization.k8s.io': ['rules'],
   ConfigMap: ['metadata.labels', 'data'],
   'CronJob.batch': chain,
   'DaemonSet.apps': workload,
-  'Deployment.apps': [
-    ...workload,
-    ...template('metadata.annotations["inject.istio.io/templates"]', 'spec.serviceAccountName', 'spec.serviceAccount'),
-  ],
+  'Deployment.apps': [...workload, 'spec.template.spec.serviceAccountName'],
   'GRPCRoute.gateway.networking.k8s.io': backends,
   'Gateway.gateway.networking.k8s.io': [
     'metadata.annotations',
@@ -55,7 +49,6 @@ export const fieldsRead: Readonly<Record<Kind, readonly string[]>> = {
     'spec.addresses',
     'spec.gatewayClassName',
     'spec.listeners[*].allowedRoutes',
-    'spec.listeners[*].name',
     'spec.listeners[*].port',
     'spec.listeners[*].protocol',
   ],
@@ -76,7 +69,7 @@ export const fieldsRead: Readonly<Record<Kind, readonly string[]>> = {
     'spec.policyTypes',
   ],
   'PeerAuthentication.security.istio.io': ['spec.mtls.mode', ...target],
-  Pod: ['metadata.labels', 'spec.containers[*].name'],
+  Pod: [templatesAnnotation, 'metadata.labels', 'spec.containers[*].name'],
   'ProxyConfig.networking.istio.io': ['spec.environmentVariables', 'spec.selector'],
   'ReplicaSet.apps': chain,
   ReplicationController: chain,

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { dig, type Fields, field, isFields, text } from '../istio/json.ts'
+import { type Fields, isFields } from '../istio/json.ts'
 import { after } from './bell.ts'
 import { type Clock, realClock } from './clock.ts'
 import { type Cluster, type Method, type ObjectPath, type Reply, urlOf } from './cluster.ts'
+import { freed, heldBy, holderOf, leaseDuration, recordOf } from './leaserecord.ts'
 import { fieldManager, reasonOf } from './writing.ts'
 
 /** What an election tells of; metrics in brackets. */
@@ -11,8 +12,10 @@ export interface LeaseEvents {
   elected(): void
   /** It does not any more (`sallyport_leader` 0). */
   ended(why: string): void
-  /** The lease could not be read or written; it is tried again (`sallyport_lease_failures_total`). */
+  /** The lease cannot be read or written; told once for each reason, and tried again (`sallyport_lease_failed` 1). */
   failed(why: string): void
+  /** It can, after it could not (`sallyport_lease_failed` 0). */
+  recovered(): void
   /** What the leader does threw: a fault of the guard. The lease is given to another replica. */
   crashed(cause: unknown): void
 }
@@ -47,9 +50,6 @@ export interface Candidate {
   /** Ends the term, waits for what the leader does, and frees the lease, so that the next replica leads at once. */
   stop(): Promise<void>
 }
-
-/** Milliseconds for which a lease holds after others have seen it renewed. */
-const duration = 15_000
 
 /** Milliseconds without renewal after which a leader stops: earlier than anybody else may begin, also by a slow clock. */
 const renewDeadline = 10_000
@@ -95,6 +95,8 @@ class LeaseCandidate implements Candidate {
   #renewed = Number.NEGATIVE_INFINITY
   #disarm: () => void = () => {}
   #resigning = false
+  /** Why the lease cannot be read or written, as it was told last. */
+  #failing = ''
 
   constructor(options: LeaseOptions, whileLeader: WhileLeader) {
     const { namespace, name, identity, clock = realClock } = options
@@ -144,6 +146,7 @@ class LeaseCandidate implements Candidate {
     const asked = this.#clock.now()
     const claim = await this.#claim(this.#stopping.signal)
     if (this.#stopping.signal.aborted) return
+    if (claim !== 'unknown') this.#recover()
     if (claim === 'ours') this.#renew(asked)
     if (claim === 'theirs') this.#endTerm('another replica holds the lease')
   }
@@ -152,20 +155,20 @@ class LeaseCandidate implements Candidate {
   #pause(): number {
     const pause = retry * (0.9 + this.#clock.random() / 5)
     if (this.#term !== undefined) return pause
-    const left = this.#sighting.since + duration - this.#clock.now()
+    const left = this.#sighting.since + leaseDuration - this.#clock.now()
     return left > 0 ? Math.min(pause, left) : pause
   }
 
   async #claim(signal: AbortSignal): Promise<Claim> {
     if (this.#written !== undefined) {
-      const reply = await this.#write('PUT', this.#written, signal)
+      const reply = await this.#write(this.#written, signal)
       if (reply.status !== 409 && reply.status !== 404) return this.#claimed(reply)
       this.#written = undefined
     }
     const read = await this.#send('GET', undefined, signal)
-    if (read.status === 404) return this.#claimed(await this.#write('POST', undefined, signal))
-    if (read.status !== 200 || !isFields(read.body)) return this.#claimed(read)
-    return this.#isFree(read.body) ? this.#claimed(await this.#write('PUT', read.body, signal)) : 'theirs'
+    if (read.status === 404) return this.#claimed(await this.#write(undefined, signal))
+    if (read.status !== 200 || !isFields(read.body)) return this.#fail(read)
+    return this.#isFree(read.body) ? this.#claimed(await this.#write(read.body, signal)) : 'theirs'
   }
 
   #claimed(reply: Reply): Claim {
@@ -175,17 +178,27 @@ class LeaseCandidate implements Candidate {
       return 'ours'
     }
     // Another was faster: the next look says who.
-    if (reply.status !== 409 && !this.#stopping.signal.aborted) this.#options.events.failed(reasonOf(reply))
+    return reply.status === 409 ? 'unknown' : this.#fail(reply)
+  }
+
+  #fail(reply: Reply): 'unknown' {
+    const why = reasonOf(reply)
+    if (why !== this.#failing && !this.#stopping.signal.aborted) this.#options.events.failed(why)
+    this.#failing = why
     return 'unknown'
   }
 
+  #recover(): void {
+    if (this.#failing !== '') this.#options.events.recovered()
+    this.#failing = ''
+  }
+
   #isFree(lease: Fields): boolean {
-    const spec = field(lease, 'spec')
-    const record = JSON.stringify(spec ?? {})
+    const record = recordOf(lease)
     if (record !== this.#sighting.record) this.#sighting = { record, since: this.#clock.now() }
-    const holder = text(field(spec, 'holderIdentity')) ?? ''
+    const holder = holderOf(lease)
     if (holder !== '') this.#lastHolder = holder
-    return holder === '' || holder === this.holder || this.#clock.now() - this.#sighting.since >= duration
+    return holder === '' || holder === this.holder || this.#clock.now() - this.#sighting.since >= leaseDuration
   }
 
   #renew(asked: number): void {
@@ -242,31 +255,14 @@ class LeaseCandidate implements Candidate {
   }
 
   async #release(): Promise<void> {
-    const read = await this.#send('GET')
-    if (!isFields(read.body) || dig(read.body, 'spec', 'holderIdentity') !== this.holder) return
-    const now = microTime(this.#date())
-    // One second, since none at all is refused.
-    const spec = { ...specOf(read.body), holderIdentity: '', leaseDurationSeconds: 1, renewTime: now }
-    await this.#send('PUT', { ...read.body, spec })
+    const { body } = await this.#send('GET')
+    if (isFields(body) && holderOf(body) === this.holder) await this.#send('PUT', freed(body, this.#date()))
   }
 
   /** Writes our name into the lease that was read: one that changed since is refused by its resourceVersion. */
-  #write(method: 'POST' | 'PUT', lease: Fields | undefined, signal: AbortSignal): Promise<Reply> {
-    const { name, namespace } = this.#path
-    const before = specOf(lease)
-    const now = microTime(this.#date())
-    const spec = {
-      ...before,
-      holderIdentity: this.holder,
-      leaseDurationSeconds: duration / 1000,
-      renewTime: now,
-      ...(before['holderIdentity'] !== this.holder && {
-        acquireTime: now,
-        leaseTransitions: lease === undefined ? 0 : Number(before['leaseTransitions'] ?? 0) + 1,
-      }),
-    }
-    const fresh = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, namespace } }
-    return this.#send(method, { ...(lease ?? fresh), spec }, signal)
+  #write(lease: Fields | undefined, signal: AbortSignal): Promise<Reply> {
+    const body = heldBy(this.holder, lease, { path: this.#path, now: this.#date() })
+    return this.#send(lease === undefined ? 'POST' : 'PUT', body, signal)
   }
 
   #send(method: Method, body?: Fields, signal?: AbortSignal): Promise<Reply> {
@@ -280,13 +276,3 @@ class LeaseCandidate implements Candidate {
 }
 
 const unsent: Reply = { status: 0, retryAfter: undefined, body: 'not sent, since this replica leads no more' }
-
-function specOf(lease: Fields | undefined): Fields {
-  const spec = field(lease, 'spec')
-  return isFields(spec) ? spec : {}
-}
-
-/** Kubernetes takes these times with six digits after the second, and no others. */
-function microTime(moment: number): string {
-  return new Date(moment).toISOString().replace('Z', '000Z')
-}

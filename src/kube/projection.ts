@@ -94,7 +94,7 @@ export function interner(limit = internLimit): <T>(value: T) => T {
   const ofMap = (value: Fields): Fields => {
     const entries = Object.entries(value)
     if (entries.length > 32 || !entries.every(([, entry]) => typeof entry === 'string')) return value
-    const key = entries.flat().join('\n')
+    const key = JSON.stringify(entries)
     const known = maps.get(key)
     if (known !== undefined) return known
     if (maps.size >= limit) maps.clear()

@@ -1,5 +1,6 @@
 import type { Item } from './plane/client.ts'
 import type { Istiod } from './plane/istiod.ts'
+import type { Image } from './plane/launch.ts'
 import type { Node } from './plane/node.ts'
 import type { Plane } from './plane/plane.ts'
 import type { CommandHints, Ended, Wait } from './plane/process.ts'
@@ -35,12 +36,14 @@ export interface Context {
 }
 
 /** Runs one case under its name: it passes unless the body throws. The next ones run either way. */
-export type Case = (name: string, body: () => unknown) => Promise<void>
+export type Case = (name: string, body: () => Promise<void>) => Promise<void>
 
 /** A file of the suite, `test/e2e/NAME.e2e.ts`. */
 export interface Suite {
   /** What the suite shows, as a heading. */
   readonly name: string
+  /** Programs that stand for images of its pods, besides the guard's own. */
+  readonly images?: Readonly<Record<string, Image>>
   /** Runs its cases one after the other. */
   readonly run: (context: Context, test: Case) => Promise<void>
 }

@@ -36,15 +36,17 @@ await build(parts, say)
 execFileSync(process.execPath, ['tools/build.ts'], { cwd: join(import.meta.dirname, '../..'), stdio: 'inherit' })
 say('the guard is bundled')
 
-const cluster = await startCluster({ say })
+const suites = await Promise.all(
+  files.filter(file => names.length === 0 || names.includes(file)).map(async file => [file, await load(file)] as const),
+)
+const images = Object.assign({}, ...suites.map(([, suite]) => suite.images))
+const cluster = await startCluster({ images, say })
 const stop = (): void => {
   void cluster.close().finally(() => process.exit(130))
 }
 process.once('SIGINT', stop).once('SIGTERM', stop)
 try {
-  for (const file of files) {
-    if (names.length === 0 || names.includes(file)) await runSuite(file, cluster.context)
-  }
+  for (const [file, suite] of suites) await runSuite(file, suite, cluster.context)
   if (keep) {
     console.log(`the cluster stays until Ctrl-C: export KUBECONFIG=${cluster.context.plane.kubeconfig}`)
     await once(process, 'SIGINT')
@@ -57,7 +59,12 @@ console.log(`${totals.passed} passed, ${totals.failed} failed`)
 // A connection that a case left open must not keep this program.
 process.exit(totals.failed === 0 ? 0 : 1)
 
-async function runSuite(file: string, context: Context): Promise<void> {
+async function load(file: string): Promise<Suite> {
+  return (await import(`./${file}.e2e.ts`)) as Suite
+}
+
+async function runSuite(file: string, { name, run }: Suite, context: Context): Promise<void> {
+  console.log(`\n== ${file}: ${name}`)
   const begun = Date.now()
   const test: Case = async (name, body) => {
     const start = Date.now()
@@ -72,19 +79,15 @@ async function runSuite(file: string, context: Context): Promise<void> {
     }
   }
   try {
-    const { name, run } = (await import(`./${file}.e2e.ts`)) as Suite
-    console.log(`\n== ${file}: ${name}`)
     await run(context, test)
   } catch (cause) {
     // What a suite does between its cases is a case too.
-    await test(`the suite ${file} itself`, () => {
-      throw cause
-    })
+    await test(`the suite ${file} itself`, () => Promise.reject(cause))
   }
   console.log(`   ${file}: ${seconds(begun)}`)
 }
 
-async function bounded(body: () => unknown): Promise<void> {
+async function bounded(body: () => Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`not done after ${caseSeconds} s`)), caseSeconds * 1000)
