@@ -54,7 +54,7 @@ async function runScenario({ name, file, namespaces }: Scenario, context: Contex
   await test(`${name}: renders the same bytes again`, async () => {
     assert.equal(await render(context, { release, namespace, file }), rendered)
   })
-  await test(`${name}: the policy loads`, () => {
+  await test(`${name}: the policy loads`, async () => {
     const files = Object.entries(onlyOf(objects, 'ConfigMap')['data'] as Record<string, string>)
     const sources = files.map(([file, text]) => ({ file, text }))
     const outcome = loadPolicy(sources, { rules, mutations, now: Date.now(), guardNamespace: namespace })
@@ -63,7 +63,7 @@ async function runScenario({ name, file, namespaces }: Scenario, context: Contex
     assert.equal(outcome.policy.facts.namespaces.classOf('cert-manager', undefined), 'notGoverned')
     assert.equal(outcome.policy.facts.namespaces.classOf('shop', undefined), 'governed')
   })
-  await test(`${name}: the guard understands its arguments`, () => {
+  await test(`${name}: the guard understands its arguments`, async () => {
     const { spec } = (onlyOf(objects, 'Deployment')['spec'] as { template: Item }).template
     const [guard] = (spec as { containers: readonly { args: readonly string[] }[] }).containers
     const [command, ...args] = (guard?.args ?? []).map(arg =>
