@@ -85,7 +85,8 @@ export function keyOf(part: Part, goVersion: string): string {
     .update(JSON.stringify([main, link, install]))
     .update(goVersion)
   if (module !== undefined) {
-    for (const file of ['go.mod', 'go.sum']) hash.update(readFileSync(join(moduleFolder(module), file)))
+    const sources = main?.startsWith('./') ? [join(main, 'main.go')] : []
+    for (const file of ['go.mod', 'go.sum', ...sources]) hash.update(readFileSync(join(moduleFolder(module), file)))
   }
   return `${hash.digest('hex').slice(0, 16)} ${goVersion}`
 }
