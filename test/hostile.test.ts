@@ -112,7 +112,7 @@ t.test('no object, however broken, makes a rule throw, and every answer can be w
         const review = { ...reviewOf(hostile, operation, pick(2) === 0 ? hostile : object, object), phase }
         const evaluation = evaluate(review, policy, inventory, now)
         const place = { file: 'f', line: 1, review, evaluation, position: () => ({ line: 1, column: 1 }) }
-        JSON.stringify(writeReply('u', evaluation, review, policy))
+        JSON.stringify(writeReply(evaluation, review, policy))
         checkText([place])
         checkJson([place])
         judged++

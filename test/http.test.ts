@@ -6,7 +6,6 @@ import { type Inventory, inventoryOf } from '../src/core/inventory.ts'
 import type { Policy } from '../src/core/policy.ts'
 import { defineRule } from '../src/core/rule.ts'
 import { readReview, writeRefusal } from '../src/http/admission.ts'
-import { type Credentials, checkPair } from '../src/tls/certificate.ts'
 import { developmentCredentials, developmentFolder } from '../src/http/development.ts'
 import { createDecisionLog, createLog } from '../src/http/log.ts'
 import { createMetrics } from '../src/http/metrics.ts'
@@ -14,6 +13,7 @@ import { probesApp } from '../src/http/probes.ts'
 import { type AdmissionApp, admissionApp, type ServerOptions } from '../src/http/server.ts'
 import { dig, list } from '../src/istio/json.ts'
 import { loadPolicy } from '../src/policy/load.ts'
+import { type Credentials, checkPair } from '../src/tls/certificate.ts'
 
 const now = Date.parse('2026-11-21T12:00:00Z')
 const noInventory: Inventory = inventoryOf([])

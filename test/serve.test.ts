@@ -12,6 +12,7 @@ import t from 'tap'
 import { InputError } from '../src/cli/input.ts'
 import type { ServeFlags } from '../src/cli/serve.ts'
 import { serve } from '../src/cli/server.ts'
+import { readClusterSettings } from '../src/cli/settings.ts'
 import { developmentCredentials } from '../src/http/development.ts'
 import { createLog } from '../src/http/log.ts'
 
@@ -189,6 +190,46 @@ t.test('wrong flags', async t => {
   const port = typeof address === 'object' ? address?.port : undefined
   const found = await problems({ metricsListen: `127.0.0.1:${port}` })
   t.match(found, [/something listens there already$/], 'a port that is taken')
+})
+
+t.test('flags of a guard in a cluster', t => {
+  const inCluster = {
+    ...flags,
+    cluster: true,
+    policy: [],
+    inventory: [],
+    namespace: 'sallyport-system',
+    pod: 'sallyport-5d8f-abc',
+    service: 'sallyport',
+    tlsSecret: 'sallyport-tls',
+    lease: 'sallyport',
+    validating: 'sallyport',
+    policyConfigmap: ['sallyport-policy'],
+    watchConfigmap: ['istio-system/istio'],
+  }
+  t.match(readClusterSettings(inCluster), {
+    service: 'sallyport',
+    mutating: undefined,
+    policyConfigMaps: ['sallyport-policy'],
+    watchedConfigMaps: [{ namespace: 'istio-system', name: 'istio' }],
+    staleLimit: 900_000,
+  })
+  const rows: readonly [Partial<ServeFlags>, string][] = [
+    [{ namespace: undefined }, '--namespace: --cluster needs it'],
+    [{ pod: '../x' }, '--pod: "../x" is no name of an object'],
+    [{ mutating: 'A b' }, '--mutating: "A b" is no name of an object'],
+    [{ policyConfigmap: ['a/b'] }, '--policy-configmap: "a/b" is no name of an object'],
+    [{ watchConfigmap: ['istio'] }, '--watch-configmap: "istio" is no namespace/name, such as istio-system/istio'],
+    [{ watchConfigmap: ['a/b/c'] }, '--watch-configmap: "a/b/c" is no namespace/name, such as istio-system/istio'],
+    [{ staleLimit: '5' }, '--stale-limit: "5" is no number of seconds from 60 to 86400'],
+    [{ policy: ['p.yaml'] }, '--policy: with --cluster it comes from the cluster'],
+    [{ inventory: ['i.yaml'] }, '--inventory: with --cluster it comes from the cluster'],
+    [{ cert: 'c', key: 'k' }, '--cert: with --cluster the certificate comes from --tls-secret'],
+  ]
+  for (const [changes, line] of rows) {
+    t.throws(() => readClusterSettings({ ...inCluster, ...changes }), { message: line }, JSON.stringify(changes))
+  }
+  t.end()
 })
 
 t.test('without --now the clock is the real one', async t => {

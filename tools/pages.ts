@@ -4,9 +4,12 @@ import type { Rule } from '../src/core/rule.ts'
 import { enumerate } from '../src/core/text.ts'
 import { readCases } from '../src/policy/cases.ts'
 import { policyKinds, policySchema } from '../src/policy/schema.ts'
+import { chartReadme } from './chartpage.ts'
 import { generated } from './page.ts'
+import { permissions } from './permissions.ts'
 import { paramsTable, rulesPage, ruleTable } from './rulepage.ts'
 import { coveragePage, readThreats } from './threatpage.ts'
+import { webhooks } from './webhooks.ts'
 
 /** What pages are made from. */
 export interface Sources {
@@ -23,15 +26,26 @@ export function pages({ rules, mutations }: Sources, readText: (path: string) =>
     'docs/mutations.md': mutationsPage(mutations),
     'docs/coverage.md': coveragePage(threats, rules, cases),
     'README.md': withTable(readText('README.md'), rules),
+    'charts/sallyport/README.md': chartReadme(
+      readText('charts/sallyport/README.md'),
+      readText('charts/sallyport/values.yaml'),
+      webhooks(rules),
+    ),
+    'charts/sallyport/files/webhooks.json': json(webhooks(rules)),
+    'charts/sallyport/files/permissions.json': json(permissions({ rules, mutations })),
   }
   for (const kind of policyKinds) {
     const schema = {
       $id: `${docsBase.replace(/rules$/, 'schema')}/${kind}.json`,
       ...policySchema(kind, rules, mutations),
     }
-    texts[`docs/schema/${kind}.json`] = `${JSON.stringify(schema, null, 2)}\n`
+    texts[`docs/schema/${kind}.json`] = json(schema)
   }
   return texts
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`
 }
 
 function mutationsPage(mutations: readonly Mutation[]): string {

@@ -1,9 +1,9 @@
-import { type Credentials, checkAuthorities, checkPair } from '../tls/certificate.ts'
 import { type Log, logField } from '../http/log.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { createReload, type ReloadOutcome } from '../http/reload.ts'
 import type { Identity, RunningServer } from '../http/running.ts'
 import { bad, good, type Result } from '../istio/result.ts'
+import { type Credentials, checkAuthorities, checkPair } from '../tls/certificate.ts'
 import { InputError, readTexts } from './input.ts'
 import type { ServeFlags } from './serve.ts'
 

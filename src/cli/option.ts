@@ -18,7 +18,8 @@ export function inventoryOption(): Option {
   return repeatable('--inventory <path>', 'manifests of what the cluster holds, file or folder (repeatable)')
 }
 
-function repeatable(flags: string, description: string): Option {
+/** An option that may be given several times. */
+export function repeatable(flags: string, description: string): Option {
   return new Option(flags, description).argParser(collect).default([], 'none')
 }
 

@@ -1,4 +1,3 @@
-import { isIP } from 'node:net'
 import packageJson from '../../package.json' with { type: 'json' }
 import { differences } from '../core/mesh.ts'
 import type { Bench } from '../http/answer.ts'
@@ -6,10 +5,13 @@ import { createDecisionLog, type Log, logField } from '../http/log.ts'
 import { watchLoop } from '../http/loop.ts'
 import { createMetrics } from '../http/metrics.ts'
 import type { ReloadOutcome } from '../http/reload.ts'
-import { type Endpoint, type RunningServer, startServer } from '../http/running.ts'
+import { type RunningServer, startServer } from '../http/running.ts'
+import type { WatchableCluster } from '../kube/client.ts'
 import { firstIdentity, watchIdentity } from './identity.ts'
-import { InputError, loadInventoryPaths, loadPolicyPaths } from './input.ts'
+import { loadInventoryPaths, loadPolicyPaths } from './input.ts'
+import { listen, shown } from './listening.ts'
 import type { ServeFlags } from './serve.ts'
+import { readSettings } from './settings.ts'
 
 /** A guard that answers reviews. */
 export interface Guard extends RunningServer {
@@ -23,6 +25,8 @@ export interface Guard extends RunningServer {
 export interface Surroundings {
   /** Milliseconds between two looks at the certificate files; a Secret takes a minute or so to reach them anyway. */
   readonly reloadInterval?: number
+  /** Another cluster than the one of kubeconfig or pod. */
+  readonly cluster?: WatchableCluster
   /** Returns how many log lines were dropped. */
   readonly droppedLines?: () => number
 }
@@ -98,87 +102,6 @@ function loadBench(flags: ServeFlags, now: number, log: Log): Bench {
   const { policy, notices } = loadPolicyPaths(flags.policy, now)
   const inventory = loadInventoryPaths(flags.inventory)
   for (const notice of [...notices, ...differences(policy.facts, inventory)]) log.warn(notice)
-  return { policy: flags.mutate ? policy : { ...policy, mutations: [] }, inventory }
-}
-
-interface Settings {
-  readonly admission: Endpoint
-  readonly probes: Endpoint
-  readonly allowSample: number
-  readonly shutdownDelay: number
-}
-
-/** Seconds; load balancers outside of the cluster can take minutes. */
-const longestDelay = 300
-
-function readSettings(flags: ServeFlags): Settings {
-  const wrong: string[] = []
-  const endpoint = (flag: string, value: string): Endpoint => {
-    const found = parseEndpoint(value)
-    if (found === undefined) wrong.push(`${flag}: "${value}" is no host:port, such as 127.0.0.1:9443 or [::1]:9443`)
-    return found ?? { host: '', port: 0 }
-  }
-  const number = (flag: string, value: string, limit: number, what: string): number => {
-    const found = Number(value.trim() || Number.NaN)
-    if (!(found >= 0 && found <= limit)) wrong.push(`${flag}: "${value}" is no ${what}`)
-    return found
-  }
-  const settings = {
-    admission: endpoint('--listen', flags.listen),
-    probes: endpoint('--metrics-listen', flags.metricsListen),
-    allowSample: number('--allow-sample', flags.allowSample, 1, 'share from 0 to 1, such as 0.01'),
-    shutdownDelay: number(
-      '--shutdown-delay',
-      flags.shutdownDelay,
-      longestDelay,
-      `number of seconds from 0 to ${longestDelay}`,
-    ),
-  }
-  if ((flags.cert === undefined) !== (flags.key === undefined)) wrong.push('--cert and --key go together: give both')
-  for (const flag of ['cert', 'key', 'clientCa'] as const) {
-    // Files are read again and again, standard input only once.
-    if (flags[flag] === '-')
-      wrong.push(`--${flag === 'clientCa' ? 'client-ca' : flag}: give a file, not standard input`)
-  }
-  const { serverName } = flags
-  if (serverName !== undefined && isIP(serverName) === 0 && !hostName.test(serverName)) {
-    wrong.push(`--server-name: "${serverName}" is no name or address, such as guard.sallyport-system.svc`)
-  }
-  if (wrong.length > 0) throw new InputError(wrong)
-  return { ...settings, shutdownDelay: settings.shutdownDelay * 1000 }
-}
-
-const hostName =
-  /^(?=.{1,253}$)[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?)*$/
-
-const hostPort = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]/]+)):(\d{1,5})$/
-
-function parseEndpoint(text: string): Endpoint | undefined {
-  const [, v6, name, digits] = hostPort.exec(text) ?? []
-  const host = v6 ?? name
-  const port = Number(digits)
-  return host === undefined || port > 65535 ? undefined : { host, port }
-}
-
-function shown({ host, port }: Endpoint): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}
-
-/** Codes of `listen` for which the flags are to blame. */
-const addressFaults: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'something listens there already',
-  EADDRNOTAVAIL: 'is no address of this machine',
-  EACCES: 'may not be listened on',
-  ENOTFOUND: 'is no known host',
-}
-
-async function listen(start: () => Promise<RunningServer>): Promise<RunningServer> {
-  try {
-    return await start()
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
-    const fault = addressFaults[code]
-    if (fault === undefined) throw cause
-    throw new InputError([`${cause instanceof Error ? cause.message : code}: ${fault}`])
-  }
+  const { mutate, mode = 'enforce' } = flags
+  return { policy: mutate ? policy : { ...policy, mutations: [] }, inventory, mode }
 }

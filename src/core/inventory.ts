@@ -17,11 +17,16 @@ export interface Inventory {
   without(ref: ObjectRef): Inventory
 }
 
-/** The objects of one kind: by place, and in order, so that a look-up neither searches nor sorts. */
+/** The objects of one kind in order, and by where they are, so that a look-up neither searches nor sorts. */
 interface Shelf {
-  readonly byPlace: ReadonlyMap<string, Fields>
   readonly all: readonly Fields[]
-  readonly byNamespace: ReadonlyMap<string, readonly Fields[]>
+  readonly byNamespace: ReadonlyMap<string, Neighbours>
+}
+
+/** The objects of one kind in one namespace. */
+interface Neighbours {
+  readonly all: readonly Fields[]
+  readonly byName: ReadonlyMap<string, Fields>
 }
 
 /** An inventory of given objects, of whose kinds it knows all there is, as of the further kinds named. */
@@ -33,19 +38,23 @@ export function inventoryOf(objects: readonly Fields[], knownKinds: Iterable<Kin
 
 /** An inventory of given objects; later ones replace earlier ones of the same kind, namespace and name. */
 export function snapshotOf(objects: Iterable<Fields>, knows: (kind: Kind) => boolean): Inventory {
-  const kinds = new Map<Kind, Map<string, Fields>>()
-  for (const object of objects) {
-    const ref = refOf(object)
-    const kind = kindOfObject(object)
-    const places = kinds.get(kind) ?? new Map<string, Fields>()
-    kinds.set(kind, places.set(placeOf(ref.namespace, ref.name), object))
-  }
-  return new Snapshot(new Map([...kinds].map(([kind, places]) => [kind, shelfOf(places)])), knows)
+  const kinds = Map.groupBy(objects, kindOfObject)
+  return new Snapshot(new Map([...kinds].map(([kind, some]) => [kind, shelfOf(some)])), knows)
 }
 
-function shelfOf(byPlace: ReadonlyMap<string, Fields>): Shelf {
-  const all = [...byPlace.values()].sort((a, b) => compareRefs(refOf(a), refOf(b)))
-  return { byPlace, all, byNamespace: Map.groupBy(all, object => refOf(object).namespace) }
+function shelfOf(objects: readonly Fields[]): Shelf {
+  const placed = objects.map(object => ({ object, ref: refOf(object) }))
+  const namespaces = new Map<string, Map<string, Fields>>()
+  // Sorting leaves what is of one name in the order in which it came.
+  for (const { object, ref } of placed.sort((a, b) => compareRefs(a.ref, b.ref))) {
+    const byName = namespaces.get(ref.namespace)
+    if (byName === undefined) namespaces.set(ref.namespace, new Map([[ref.name, object]]))
+    else byName.set(ref.name, object)
+  }
+  const byNamespace = new Map(
+    [...namespaces].map(([namespace, byName]) => [namespace, { all: [...byName.values()], byName }]),
+  )
+  return { all: [...byNamespace.values()].flatMap(({ all }) => all), byNamespace }
 }
 
 class Snapshot implements Inventory {
@@ -58,12 +67,12 @@ class Snapshot implements Inventory {
   }
 
   find(kind: Kind, namespace: string, name: string): Fields | undefined {
-    return this.#shelves.get(kind)?.byPlace.get(placeOf(namespace, name))
+    return this.#shelves.get(kind)?.byNamespace.get(namespace)?.byName.get(name)
   }
 
   list(kind: Kind, namespace?: string): readonly Fields[] {
     const shelf = this.#shelves.get(kind)
-    return (namespace === undefined ? shelf?.all : shelf?.byNamespace.get(namespace)) ?? []
+    return (namespace === undefined ? shelf : shelf?.byNamespace.get(namespace))?.all ?? []
   }
 
   with(ref: ObjectRef, object: Fields): Inventory {
@@ -98,12 +107,8 @@ class Overlay implements Inventory {
     const base = this.#base.list(kind, namespace)
     const changes = this.#changes.get(kind)
     if (changes === undefined) return base
-    const list = [...base]
-    for (const change of changes.values()) {
-      if (namespace === undefined || namespace === change.ref.namespace) apply(change, list)
-    }
-    origins.set(list, { base, changes: [...changes.values()] })
-    return list
+    const here = [...changes.values()].filter(({ ref }) => namespace === undefined || namespace === ref.namespace)
+    return here.length === 0 ? base : listOver(base, here)
   }
 
   with(ref: ObjectRef, object: Fields): Inventory {
@@ -130,21 +135,32 @@ interface Origin {
 const origins = new WeakMap<readonly Fields[], Origin>()
 
 /**
- * Returns the list that a list of an inventory was made from, the same while nothing is stored, and the changes over it: so
- * that an index of the former serves every request, also those that change an object of the kind.
+ * Returns the list that a list was made from and the changes over it, or undefined for one that was not made from another:
+ * so that an index of the former, which is the same while nothing is stored, serves also who sees some objects more or less.
  */
-export function originOf(list: readonly Fields[]): Origin {
-  let base = list
-  const changes = new Map<string, Change>()
-  for (let origin = origins.get(list); origin !== undefined; origin = origins.get(base)) {
-    // What lies above hides what lies below.
-    for (const change of origin.changes) {
-      const place = placeOf(change.ref.namespace, change.ref.name)
-      if (!changes.has(place)) changes.set(place, change)
-    }
-    base = origin.base
-  }
-  return { base, changes: [...changes.values()] }
+export function originOf(list: readonly Fields[]): Origin | undefined {
+  return origins.get(list)
+}
+
+/** A list that was made from the same one before, and what has changed since. */
+export interface Near {
+  readonly list: readonly Fields[]
+  readonly changes: readonly Change[]
+}
+
+/**
+ * Returns a list in order with changes made to it, and remembers what it was made from. A list that is nearer to what comes
+ * out than its origin saves making them all again.
+ */
+export function listOver(
+  base: readonly Fields[],
+  changes: readonly Change[],
+  near: Near = { list: base, changes },
+): readonly Fields[] {
+  const list = [...near.list]
+  for (const change of near.changes) apply(change, list)
+  origins.set(list, { base, changes })
+  return list
 }
 
 type Changes = ReadonlyMap<Kind, ReadonlyMap<string, Change>>
@@ -177,7 +193,8 @@ function kindOfObject(object: Fields): Kind {
   return kindOf(group, kind)
 }
 
-function placeOf(namespace: string, name: string): string {
+/** Returns where an object of a kind is, as one text. */
+export function placeOf(namespace: string, name: string): string {
   return `${namespace}/${name}`
 }
 

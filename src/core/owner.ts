@@ -14,6 +14,9 @@ const controllers: Readonly<Record<Kind, string>> = {
   ReplicationController: 'replication-controller',
 }
 
+/** The kinds that own what controllers of Kubernetes make: they are looked up by who asks for an exemption. */
+export const ownerKinds: readonly Kind[] = Object.keys(controllers)
+
 /** Longest owner chain that Kubernetes' own controllers make: CronJob → Job → Pod, Deployment → ReplicaSet → Pod. */
 const longestChain = 3
 

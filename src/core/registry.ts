@@ -2,7 +2,7 @@ import { parseHost } from '../istio/host.ts'
 import { dig, type Fields, list, text } from '../istio/json.ts'
 import { entryKind } from '../istio/kinds.ts'
 import { compareText } from './finding.ts'
-import { type Inventory, originOf } from './inventory.ts'
+import { type Inventory, originOf, placeOf } from './inventory.ts'
 import { refOf } from './kind.ts'
 
 /** A host of a ServiceEntry. */
@@ -16,8 +16,16 @@ export interface ServedHost {
 
 type Index = ReadonlyMap<string, readonly ServedHost[]>
 
-/** Hosts by the list of all ServiceEntries that are stored, the same while nothing changes. */
-const indexes = new WeakMap<readonly Fields[], Index>()
+/** The hosts of a list of ServiceEntries: its own, over those of the list that it was made from. */
+interface Layer {
+  readonly own: Index
+  readonly below: Layer | undefined
+  /** Places of the entries below that are replaced or gone. */
+  readonly hidden: ReadonlySet<string>
+}
+
+/** Hosts by the list of all ServiceEntries, the same while nothing is stored. */
+const layers = new WeakMap<readonly Fields[], Layer>()
 
 /** Finds the hosts of ServiceEntries that serve a canonical host. */
 export type FindServed = (host: string) => readonly ServedHost[]
@@ -27,23 +35,33 @@ export type FindServed = (host: string) => readonly ServedHost[]
  * the most specific first, then by namespace and name. The cost of finding grows with neither the entries nor their hosts.
  */
 export function servedHosts(inventory: Inventory): FindServed {
-  const { base, changes } = originOf(inventory.list(entryKind))
-  const stored = storedIndex(base)
-  const over = indexOf(changes.flatMap(({ object }) => (object === undefined ? [] : [object])))
-  const hidden = new Set(changes.map(({ ref }) => `${ref.namespace}/${ref.name}`))
-  return host =>
-    coveringHosts(host).flatMap(wide => {
-      const some = (stored.get(wide) ?? []).filter(served => !hidden.has(`${served.namespace}/${served.name}`))
-      return [...some, ...(over.get(wide) ?? [])].sort(compareServed)
-    })
+  const layer = layerOf(inventory.list(entryKind))
+  return host => coveringHosts(host).flatMap(wide => servedIn(layer, wide).toSorted(compareServed))
 }
 
-function storedIndex(entries: readonly Fields[]): Index {
-  const known = indexes.get(entries)
+function servedIn({ own, below, hidden }: Layer, host: string): readonly ServedHost[] {
+  const here = own.get(host) ?? []
+  if (below === undefined) return here
+  return [...servedIn(below, host).filter(served => !hidden.has(placeOf(served.namespace, served.name))), ...here]
+}
+
+function layerOf(entries: readonly Fields[]): Layer {
+  const known = layers.get(entries)
   if (known !== undefined) return known
-  const index = indexOf(entries)
-  indexes.set(entries, index)
-  return index
+  const layer = makeLayer(entries)
+  layers.set(entries, layer)
+  return layer
+}
+
+function makeLayer(entries: readonly Fields[]): Layer {
+  const origin = originOf(entries)
+  if (origin === undefined) return { own: indexOf(entries), below: undefined, hidden: new Set() }
+  const { base, changes } = origin
+  return {
+    own: indexOf(changes.flatMap(({ object }) => (object === undefined ? [] : [object]))),
+    below: layerOf(base),
+    hidden: new Set(changes.map(({ ref }) => placeOf(ref.namespace, ref.name))),
+  }
 }
 
 function indexOf(entries: readonly Fields[]): Index {

@@ -9,7 +9,7 @@ import { printable, shorten } from '../core/text.ts'
 import type { Evidence } from '../core/verdict.ts'
 import { dig, field, isFields, list, text } from '../istio/json.ts'
 import { denyText, malformedText } from '../report/deny.ts'
-import { warningLines } from '../report/warning.ts'
+import { auditLines, warningLimit, warningLines } from '../report/warning.ts'
 
 /** The wire envelope that we read and write; the API server asks for one it was registered with. */
 const wire = { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' } as const
@@ -162,10 +162,26 @@ function shown(value: string): string {
   return printable(shorten(value, 100))
 }
 
-/** Returns the answer to a judged review: verdict, text of a refusal, warnings, audit annotations. */
-export function writeReply(uid: string, evaluation: Evaluation, review: Review, policy: Policy): AdmissionReply {
-  const allowed = evaluation.verdict !== 'deny'
-  const warnings = warningLines(evaluation)
+/** What becomes of a refusal. */
+export type Mode =
+  /** It is one. */
+  | 'enforce'
+  /** It is told as warnings: nothing is refused. */
+  | 'audit'
+
+/**
+ * Returns the answer to a judged review: verdict, text of a refusal, warnings, audit annotations. What is refused in mode
+ * `audit` is admitted, with the reasons as warnings; the annotations say the verdict all the same.
+ */
+export function writeReply(
+  evaluation: Evaluation,
+  review: Review,
+  policy: Policy,
+  mode: Mode = 'enforce',
+): AdmissionReply {
+  const { uid, ref } = review
+  const allowed = evaluation.verdict !== 'deny' || mode === 'audit'
+  const warnings = mode === 'audit' ? auditLines(ref, policy.name, evaluation) : warningLines(evaluation)
   return {
     ...wire,
     response: {
@@ -173,7 +189,7 @@ export function writeReply(uid: string, evaluation: Evaluation, review: Review, 
       allowed,
       ...(allowed ? {} : { status: statusOf(evaluation, review, policy) }),
       ...(warnings.length === 0 ? {} : { warnings }),
-      auditAnnotations: annotationsOf(evaluation, policy),
+      auditAnnotations: { ...annotationsOf(evaluation, policy), ...(mode === 'audit' ? { mode } : {}) },
     },
   }
 }
@@ -208,9 +224,11 @@ export function writePatch(uid: string, { patch, made, cured }: Patched, revisio
   }
 }
 
-/** Returns the refusal of a review whose object cannot be judged. */
-export function writeRefusal(uid: string, code: number, message: string): AdmissionReply {
-  return { ...wire, response: { uid, allowed: false, status: { code, message } } }
+/** Returns the refusal of a review whose object cannot be judged; in mode `audit` it is a warning. */
+export function writeRefusal(uid: string, code: number, message: string, mode: Mode = 'enforce'): AdmissionReply {
+  if (mode === 'enforce') return { ...wire, response: { uid, allowed: false, status: { code, message } } }
+  const warning = shorten(`audit: reason to refuse: ${printable(message)}`, warningLimit)
+  return { ...wire, response: { uid, allowed: true, warnings: [warning], auditAnnotations: { verdict: 'deny', mode } } }
 }
 
 /**

@@ -4,12 +4,25 @@ import { mutate, patchOf } from '../core/mutate.ts'
 import type { Mutated } from '../core/mutation.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Review } from '../core/review.ts'
-import { type AdmissionReply, type ReadReview, readReview, writePatch, writeRefusal, writeReply } from './admission.ts'
+import { entryKind } from '../istio/kinds.ts'
+import {
+  type AdmissionReply,
+  type Mode,
+  type ReadReview,
+  readReview,
+  writePatch,
+  writeRefusal,
+  writeReply,
+} from './admission.ts'
 
 /** What reviews are judged with at the moment. */
 export interface Bench {
   readonly policy: Policy
   readonly inventory: Inventory
+  /** What becomes of refusals; absent: `enforce`. */
+  readonly mode?: Mode
+  /** True while it is not known whether the inventory is what the cluster holds now. */
+  readonly stale?: boolean
 }
 
 /** What became of the body of one request, already parsed. */
@@ -18,13 +31,7 @@ export type Answer =
   | { readonly outcome: 'not-a-review' }
   /** An AdmissionReview whose object cannot be judged; `reply` refuses it. */
   | { readonly outcome: 'unreadable'; readonly uid: string; readonly why: string; readonly reply: AdmissionReply }
-  /** A review with its verdict. */
-  | {
-      readonly outcome: 'judged'
-      readonly review: Review
-      readonly evaluation: Evaluation
-      readonly reply: AdmissionReply
-    }
+  | Judged
   /** A review that the mutating endpoint has looked at. */
   | {
       readonly outcome: 'mutated'
@@ -32,34 +39,79 @@ export type Answer =
       readonly mutated: Mutated
       readonly reply: AdmissionReply
     }
-  /** A fault of ours outside any rule: nothing could be judged, so `reply` refuses, or leaves the pod as it is. */
-  | { readonly outcome: 'fault'; readonly review: Review; readonly cause: unknown; readonly reply: AdmissionReply }
+  | Fault
+
+/** A review with its verdict. */
+export interface Judged {
+  readonly outcome: 'judged'
+  readonly review: Review
+  readonly evaluation: Evaluation
+  readonly reply: AdmissionReply
+}
+
+/** A fault of ours outside any rule: nothing could be judged, so `reply` refuses, or leaves the pod as it is. */
+export interface Fault {
+  readonly outcome: 'fault'
+  readonly review: Review
+  readonly cause: unknown
+  readonly reply: AdmissionReply
+}
 
 /** Told to whoever runs into a fault of ours; the cause is for the log alone. */
 const faultText = 'the guard failed while judging this object; its log has the cause under the uid of this review'
 
 /** Returns what `/validate` answers to a parsed body. Never throws. */
-export function answerValidate(body: unknown, { policy, inventory }: Bench, now: number): Answer {
+export function answerValidate(body: unknown, bench: Bench, now: number): Answer {
   const read = readReview(body)
   if (!read.ok && read.reply === 'not-a-review') return { outcome: 'not-a-review' }
-  if (!read.ok) return unreadable(read)
-  const { review } = read
+  if (!read.ok) return unreadable(read, bench.mode)
+  return answerReview(read.review, bench, now)
+}
+
+/** Returns what `/validate` answers to a review. Never throws. */
+export function answerReview(review: Review, bench: Bench, now: number): Judged | Fault {
+  const { policy, inventory, mode } = bench
   try {
-    const evaluation = evaluate(review, policy, inventory, now)
-    return { outcome: 'judged', review, evaluation, reply: writeReply(review.uid, evaluation, review, policy) }
+    const evaluation = isLeftUnjudged(review, bench) ? unjudged : evaluate(review, policy, inventory, now)
+    return { outcome: 'judged', review, evaluation, reply: writeReply(evaluation, review, policy, mode) }
   } catch (cause) {
-    return { outcome: 'fault', review, cause, reply: writeRefusal(review.uid, 500, faultText) }
+    return { outcome: 'fault', review, cause, reply: writeRefusal(review.uid, 500, faultText, mode) }
   }
+}
+
+/**
+ * Whether an entry may be taken away depends on what else is there, which nobody knows while the watch is behind; to keep
+ * an entry that its owner wants gone would be the worse mistake.
+ */
+function isLeftUnjudged({ operation, kind }: Review, { stale = false }: Bench): boolean {
+  return stale && operation === 'DELETE' && kind === entryKind
+}
+
+const unjudged: Evaluation = {
+  verdict: 'warn',
+  findings: [],
+  notJudged: [
+    {
+      rule: 'no-opening-delete',
+      path: [],
+      unknown: 'what the cluster holds now, since the guard has lost touch with the API server',
+      fix: 'look at what the scan reports about the host later',
+      onUnknown: 'warn',
+    },
+  ],
+  ruleErrors: [],
+  malformed: [],
+  cured: [],
 }
 
 /**
  * Returns what `/mutate` answers to a parsed body: a patch for a pod that is created, if it needs one. A fault of ours
  * leaves the pod as it is, since the final pod is judged all the same. Never throws.
  */
-export function answerMutate(body: unknown, { policy, inventory }: Bench, now: number): Answer {
+export function answerMutate(body: unknown, { policy, inventory, mode }: Bench, now: number): Answer {
   const read = readReview(body, 'submitted')
   if (!read.ok && read.reply === 'not-a-review') return { outcome: 'not-a-review' }
-  if (!read.ok) return unreadable(read)
+  if (!read.ok) return unreadable(read, mode)
   const { review } = read
   try {
     const mutated = mutationsOf(review, policy, inventory)
@@ -88,8 +140,8 @@ export function answerUnmutated(body: unknown): Answer {
 
 const unchanged = { patch: [], made: [], cured: [] } as const
 
-function unreadable({ uid, code, why }: Extract<ReadReview, { reply: 'refused' }>): Answer {
-  return { outcome: 'unreadable', uid, why, reply: writeRefusal(uid, code, why) }
+function unreadable({ uid, code, why }: Extract<ReadReview, { reply: 'refused' }>, mode?: Mode): Answer {
+  return { outcome: 'unreadable', uid, why, reply: writeRefusal(uid, code, why, mode) }
 }
 
 /** Only pods that are created are mutated: what exists has an owner who would wonder. */

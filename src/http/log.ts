@@ -2,7 +2,7 @@ import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'p
 import type { Evaluation } from '../core/evaluate.ts'
 import type { Review } from '../core/review.ts'
 import { printable, shorten, show } from '../core/text.ts'
-import { exemptionNames, ruleOutcomes } from './admission.ts'
+import { exemptionNames, type Mode, ruleOutcomes } from './admission.ts'
 
 /** The log of one process. */
 export type Log = Logger
@@ -23,6 +23,10 @@ export const logField = {
   rules: 'rules',
   exemption: 'exemption',
   dryRun: 'dryRun',
+  /** `audit`: what is refused is admitted. */
+  mode: 'mode',
+  /** True: judged on the last state, since the guard had lost touch with the API server. */
+  stale: 'stale',
   /** Milliseconds. */
   duration: 'duration',
   rule: 'rule',
@@ -44,6 +48,19 @@ export const logField = {
   notAfter: 'notAfter',
   /** Connections that were cut, since their clients did not finish. */
   connections: 'connections',
+  /** How far something is, or how it stands. */
+  state: 'state',
+  /** How many kinds the inventory holds; of how many nothing is installed; how many may not be read. */
+  kinds: 'kinds',
+  absent: 'absent',
+  forbidden: 'forbidden',
+  /** How many objects the inventory holds. */
+  objects: 'objects',
+  outcome: 'outcome',
+  /** `validating` or `mutating`. */
+  configuration: 'configuration',
+  /** Names of entries of a webhook configuration. */
+  entries: 'entries',
   /** Where an error came from that nobody caught. */
   origin: 'origin',
 } as const
@@ -74,9 +91,18 @@ function describeError(error: unknown): object {
 /** Writes what became of reviews. */
 export interface DecisionLog {
   /** Writes one line for a deny, a warning or a rule error; of the rest the sampled share. */
-  decided(review: Review, evaluation: Evaluation, milliseconds: number): void
+  decided(review: Review, evaluation: Evaluation, circumstances: Circumstances): void
   /** Writes one line for a review that was refused unjudged. */
-  refused(uid: string, why: string, milliseconds: number): void
+  refused(uid: string, why: string, circumstances: Circumstances): void
+}
+
+/** How a review was judged. */
+export interface Circumstances {
+  readonly milliseconds: number
+  /** What becomes of refusals; logged where it is not `enforce`. */
+  readonly mode?: Mode | undefined
+  /** Whether the inventory was known to be behind; logged where it was. */
+  readonly stale?: boolean | undefined
 }
 
 /** Returns a decision log; `allowSample` is the share of uneventful reviews that are logged too, from 0 to 1. */
@@ -89,23 +115,23 @@ export function createDecisionLog(log: Log, allowSample: number): DecisionLog {
     return true
   }
   return {
-    decided: (review, evaluation, milliseconds) => {
+    decided: (review, evaluation, circumstances) => {
       const { verdict, ruleErrors } = evaluation
       for (const { rule, cause } of ruleErrors) {
         log.error({ [logField.uid]: review.uid, [logField.rule]: rule, [logField.error]: cause }, 'rule error')
       }
       if (verdict === 'allow' && ruleErrors.length === 0 && !sampled()) return
-      log.info(decisionFields(review, evaluation, milliseconds), 'decision')
+      log.info(decisionFields(review, evaluation, circumstances), 'decision')
     },
-    refused: (uid, why, milliseconds) => {
-      const { semantic, verdict, duration } = logField
-      const fields = { [logField.uid]: uid, [verdict]: 'deny', [logField.why]: why, [duration]: rounded(milliseconds) }
-      log.info({ [semantic]: true, ...fields }, 'decision')
+    refused: (uid, why, circumstances) => {
+      const { semantic, verdict } = logField
+      const fields = { [logField.uid]: uid, [verdict]: 'deny', [logField.why]: why }
+      log.info({ [semantic]: true, ...fields, ...circumstantial(circumstances) }, 'decision')
     },
   }
 }
 
-function decisionFields(review: Review, evaluation: Evaluation, milliseconds: number): object {
+function decisionFields(review: Review, evaluation: Evaluation, circumstances: Circumstances): object {
   const { ref } = review
   const exemption = exemptionNames(evaluation)
   return {
@@ -122,7 +148,15 @@ function decisionFields(review: Review, evaluation: Evaluation, milliseconds: nu
     [logField.rules]: ruleOutcomes(evaluation),
     ...(exemption === undefined ? {} : { [logField.exemption]: exemption }),
     [logField.dryRun]: review.dryRun,
+    ...circumstantial(circumstances),
+  }
+}
+
+function circumstantial({ milliseconds, mode = 'enforce', stale = false }: Circumstances): object {
+  return {
     [logField.duration]: rounded(milliseconds),
+    ...(mode === 'enforce' ? {} : { [logField.mode]: mode }),
+    ...(stale ? { [logField.stale]: true } : {}),
   }
 }
 

@@ -3,6 +3,7 @@ import type { Evaluation } from '../core/evaluate.ts'
 import { effectOf, type Verdict } from '../core/finding.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Operation } from '../core/review.ts'
+import { type ClusterMetrics, type ClusterVitals, registerClusterMetrics } from './clustermetrics.ts'
 import { refusalStatuses } from './refusal.ts'
 import type { ReloadOutcome } from './reload.ts'
 import { noVitals, registerVitals, type Vitals } from './vitals.ts'
@@ -18,6 +19,10 @@ export interface Metrics {
   refused(seconds: number): void
   /** Counts a review of the mutating endpoint, and the mutations made in it. */
   mutated(ids: readonly string[], seconds: number): void
+  /** Counts a refusal that waits for what it misses; the promise tells whether that turned it. */
+  waits(turned: Promise<boolean>): void
+  /** Returns how many refusals wait. */
+  waiting(): number
   /** Counts a request that got an HTTP error. */
   rejected(status: number): void
   /** Counts a request that came too late to be judged. */
@@ -34,6 +39,8 @@ export interface Metrics {
   certificate(notAfter: number, now: number): void
   /** Says what became of a look at the certificate files. */
   reloaded(outcome: ReloadOutcome): void
+  /** Adds the numbers of a guard in a cluster. */
+  cluster(vitals: ClusterVitals): ClusterMetrics
   /** Names further sources that are asked when somebody reads the metrics. */
   watch(vitals: Partial<Vitals>): void
   /** Returns the exposition text and its content type. */
@@ -85,6 +92,12 @@ export function createMetrics(version: string): Metrics {
     'TLS handshakes that failed or were abandoned; some are normal, as API servers give up spare connections.',
   )
   const crashes = counter('crashes_total', 'Errors that nobody caught; the process ends soon after.', 'origin')
+  const waits = counter(
+    'absence_waits_total',
+    'Refusals that waited for an object which was not there, by whether it came and turned them.',
+    'outcome',
+  )
+  let waiting = 0
   const policyInfo = gauge('policy_info', 'The policy in force, by revision; always 1.', 'revision')
   const approvedHosts = gauge('approved_hosts', 'Approved hosts of the policy in force.')
   const expiry = gauge('certificate_expiry_seconds', 'When the serving certificate ends, seconds since the epoch.')
@@ -125,6 +138,18 @@ export function createMetrics(version: string): Metrics {
       for (const mutation of ids) mutations.inc({ mutation })
       duration.observe(seconds)
     },
+    waits: turned => {
+      waiting += 1
+      void turned
+        .then(
+          isTurned => waits.inc({ outcome: isTurned ? 'turned' : 'refused' }),
+          () => undefined,
+        )
+        .finally(() => {
+          waiting -= 1
+        })
+    },
+    waiting: () => waiting,
     rejected: status => rejections.inc({ status }),
     shed: () => sheds.inc(),
     connectionDropped: () => dropped.inc(),
@@ -144,6 +169,7 @@ export function createMetrics(version: string): Metrics {
       if (outcome === 'refused') refusedFiles.set(1)
       else if (outcome === 'served' || outcome === 'unchanged') refusedFiles.set(0)
     },
+    cluster: source => registerClusterMetrics(registry, source),
     watch: sources => Object.assign(vitals, sources),
     expose: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   }

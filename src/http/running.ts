@@ -55,7 +55,8 @@ export async function startServer(
   const ending = (socket: Socket): boolean => draining || connections.isOutdated(socket)
   const admission = admissionApp({ ...options, ready }, ending)
   const connections = trackConnections(admission.server)
-  const probes = probesApp(metrics, () => !draining && ready() && Date.now() < notAfter)
+  const available = (): boolean => options.available?.() ?? true
+  const probes = probesApp(metrics, () => !draining && ready() && available() && Date.now() < notAfter)
   try {
     await admission.listen(addressOf(listen.admission))
     await probes.listen(addressOf(listen.probes))

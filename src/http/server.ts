@@ -4,11 +4,12 @@ import { performance } from 'node:perf_hooks'
 import { promisify } from 'node:util'
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { field } from '../istio/json.ts'
-import type { AdmissionReply } from './admission.ts'
-import { type Answer, answerMutate, answerUnmutated, answerValidate, type Bench } from './answer.ts'
+import type { AwaitChange } from './absence.ts'
+import { answerMutate, answerUnmutated, answerValidate, type Bench } from './answer.ts'
 import { readBody } from './body.ts'
 import { patienceFor } from './deadline.ts'
 import { Intake, type Rejection } from './intake.ts'
+import { judge, type Outcome, type Route } from './judge.ts'
 import type { DecisionLog, Log } from './log.ts'
 import type { LoopWatch } from './loop.ts'
 import type { Metrics } from './metrics.ts'
@@ -26,6 +27,8 @@ export interface ServerOptions {
   bench(): Bench
   /** False until there is something to judge with: reviews are told to come again. */
   ready(): boolean
+  /** False while another replica should be asked, though this one answers; without it never. */
+  available?(): boolean
   /** Moment of judging, milliseconds since the epoch. */
   now(): number
   readonly log: Log
@@ -33,16 +36,8 @@ export interface ServerOptions {
   readonly metrics: Metrics
   /** Tells how long a request may have waited; without it none has. */
   readonly loop?: LoopWatch
-}
-
-/** Returns what is answered to a parsed body; never throws. */
-type AnswerReview = (body: unknown, bench: Bench, now: number) => Answer
-
-/** How a path is served. */
-interface Route {
-  readonly answer: AnswerReview
-  /** What is answered while there is nothing to judge with; absent: come again. */
-  readonly unready?: (body: unknown) => Answer
+  /** Waits for what a refusal misses; without it nothing is to come. */
+  readonly awaitChange?: AwaitChange
 }
 
 /** What is served, by path. */
@@ -148,9 +143,13 @@ export function admissionApp(options: ServerOptions, ending: (socket: Socket) =>
   })
   for (const [path, route] of Object.entries(routes)) {
     app.post(path, (request, reply) => {
+      const write = (outcome: Outcome): void => {
+        if (typeof outcome === 'number') reject(reply, outcome)
+        else endWhereDue(reply).header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(outcome))
+      }
       const outcome = answerBody(request, route, options)
-      if (typeof outcome === 'number') reject(reply, outcome)
-      else endWhereDue(reply).header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(outcome))
+      if (outcome instanceof Promise) outcome.then(write, cause => reply.send(cause))
+      else write(outcome)
     })
   }
   return app
@@ -166,44 +165,21 @@ function statusBefore(request: FastifyRequest, rejection: Rejection | undefined,
   return ready ? undefined : 503
 }
 
-/** Returns the answer to a request whose body is here, or the status that refuses it. Counts and logs what became of it. */
-function answerBody({ body, deadline }: FastifyRequest, route: Route, options: ServerOptions): AdmissionReply | number {
+/**
+ * Returns the answer to a request whose body is here, or the status that refuses it, at once where it can. Counts and logs
+ * what became of it.
+ */
+function answerBody(
+  { body, deadline }: FastifyRequest,
+  route: Route,
+  options: ServerOptions,
+): Outcome | Promise<Outcome> {
   if (body === 'too-large' || body === 'no-room') return rejectionStatus[body]
   if (!Buffer.isBuffer(body)) return 400
-  const started = performance.now()
-  if (started > deadline) {
+  if (performance.now() > deadline) {
     options.metrics.shed()
     return 503
   }
   const read = readBody(body)
-  return (read.ok ? judge(route, read.value, options) : undefined) ?? 400
-}
-
-function judge({ answer, unready }: Route, body: unknown, options: ServerOptions): AdmissionReply | undefined {
-  const { log, decisions, metrics } = options
-  const started = performance.now()
-  const isReady = unready === undefined || options.ready()
-  const answered = isReady ? answer(body, options.bench(), options.now()) : unready(body)
-  if (answered.outcome === 'not-a-review') return undefined
-  const milliseconds = performance.now() - started
-  const seconds = milliseconds / second
-  if (answered.outcome === 'judged') {
-    metrics.judged(answered.review.operation, answered.evaluation, seconds)
-    decisions.decided(answered.review, answered.evaluation, milliseconds)
-  } else if (answered.outcome === 'unreadable') {
-    metrics.refused(seconds)
-    decisions.refused(answered.uid, answered.why, milliseconds)
-  } else if (answered.outcome === 'mutated') {
-    const { made, errors } = answered.mutated
-    metrics.mutated(
-      made.map(({ id }) => id),
-      seconds,
-    )
-    for (const { mutation, cause } of errors)
-      log.error({ uid: answered.review.uid, mutation, err: cause }, 'mutation error')
-  } else if (answered.outcome === 'fault') {
-    metrics.refused(seconds)
-    log.error({ uid: answered.review.uid, err: answered.cause }, 'a review could not be judged')
-  }
-  return answered.reply
+  return read.ok ? judge(read.value, route, { ...options, deadline }) : 400
 }

@@ -1,4 +1,5 @@
 import { effectOf } from '../core/finding.ts'
+import { formatRef, type ObjectRef } from '../core/kind.ts'
 import { formatPath, type Path } from '../core/path.ts'
 import { countRunes, printable, shorten } from '../core/text.ts'
 import type { Evidence } from '../core/verdict.ts'
@@ -24,20 +25,39 @@ const moreLimit = 24
  * characters; equal ones come once.
  */
 export function warningLines(evidence: Evidence): readonly string[] {
+  return linesOf(warningsOf(evidence, 'warn'))
+}
+
+/**
+ * Returns what a refusal says where nothing is refused yet: a line that sums it up, then one for each reason, then the
+ * warnings that come anyway.
+ */
+export function auditLines(ref: ObjectRef, policy: string, evidence: Evidence): readonly string[] {
+  const reasons = warningsOf(evidence, 'deny')
+  if (reasons.length === 0) return warningLines(evidence)
+  const counted = reasons.length === 1 ? '1 reason' : `${reasons.length} reasons`
+  const sum = `audit: ${counted} to refuse ${printable(formatRef(ref))} (policy ${printable(policy)})`
+  return linesOf([...reasons, ...warningsOf(evidence, 'warn')], [shorten(sum, warningLimit)])
+}
+
+function warningsOf(evidence: Evidence, action: 'deny' | 'warn'): readonly Warning[] {
   const findings = evidence.findings
-    .filter(finding => effectOf(finding) === 'warn')
+    .filter(finding => effectOf(finding) === action)
     .map(({ path, why, rule }): Warning => ({ path, why, rule }))
   const faults = evidence.malformed
-    .filter(fault => fault.enforcementAction === 'warn')
+    .filter(fault => fault.enforcementAction === action)
     .map(({ path, why, rule }): Warning => ({ path, why: `malformed: ${why}`, rule }))
   const gaps = evidence.notJudged
-    .filter(gap => gap.onUnknown === 'warn')
+    .filter(gap => gap.onUnknown === action)
     .map(({ path, unknown, rule }): Warning => ({ path, why: `not judged: ${unknown}`, rule }))
   const errors = evidence.ruleErrors
-    .filter(error => error.enforcementAction === 'warn')
+    .filter(error => error.enforcementAction === action)
     .map(({ rule }): Warning => ({ path: [], why: 'the rule failed and judged nothing, a fault of the guard', rule }))
-  const warnings = [...findings, ...faults, ...gaps, ...errors]
-  const lines = new Set(warnings.slice(0, writtenLimit).map(warningLine))
+  return [...findings, ...faults, ...gaps, ...errors]
+}
+
+function linesOf(warnings: readonly Warning[], first: readonly string[] = []): readonly string[] {
+  const lines = new Set([...first, ...warnings.slice(0, writtenLimit).map(warningLine)])
   return withinTotal([...lines], Math.max(0, warnings.length - writtenLimit))
 }
 

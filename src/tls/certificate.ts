@@ -46,6 +46,16 @@ export function checkAuthorities(pem: string, now: number): Result<string> {
   return holds ? good(pem) : bad('no certificate is a CA that holds now')
 }
 
+/** Returns true where a certificate of a chain is signed by one of the CAs, both PEM. */
+export function isSignedBy(chain: string, authorities: string): boolean {
+  const [certificates, roots] = [chain, authorities].map(pem =>
+    (pemBlocks(pem) ?? []).flatMap(block => attempt(() => new X509Certificate(block)) ?? []),
+  )
+  return (certificates ?? []).some(certificate =>
+    (roots ?? []).some(root => root.ca && certificate.checkIssued(root) && certificate.verify(root.publicKey)),
+  )
+}
+
 /** As Go's client: by alternative names alone, and a wildcard stands for one whole label. */
 function covers(certificate: X509Certificate, name: string): boolean {
   if (isIP(name) !== 0) return certificate.checkIP(name) !== undefined

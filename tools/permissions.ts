@@ -1,0 +1,32 @@
+import { ownerKinds } from '../src/core/owner.ts'
+import { resourceOf } from '../src/core/resource.ts'
+import type { Sources } from './pages.ts'
+
+/** What a role lets the guard read; the template adds the verbs. */
+export interface Permission {
+  readonly apiGroups: readonly string[]
+  readonly resources: readonly string[]
+}
+
+/** Kinds that are read by name, in few namespaces: their roles stand in the template. */
+const named: readonly string[] = ['ConfigMap', 'Secret']
+
+/** Returns the kinds that the guard reads everywhere: what rules and mutations look up, and the owners of pods. */
+export function readKinds({ rules, mutations }: Sources): readonly string[] {
+  const all = new Set([...rules, ...mutations].flatMap(({ reads }) => reads))
+  for (const kind of ownerKinds) all.add(kind)
+  return [...all].filter(kind => !named.includes(kind)).sort()
+}
+
+/** Returns what the guard may read everywhere, one entry for each group. */
+export function permissions(sources: Sources): readonly Permission[] {
+  const groups = new Map<string, string[]>()
+  for (const kind of readKinds(sources)) {
+    const found = resourceOf(kind)
+    if (found === undefined) throw new Error(`kind ${kind} has no plural: add it to src/core/resource.ts`)
+    groups.set(found.group, [...(groups.get(found.group) ?? []), found.plural])
+  }
+  return [...groups]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([group, resources]) => ({ apiGroups: [group], resources: resources.sort() }))
+}
