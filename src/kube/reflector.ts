@@ -9,12 +9,10 @@ import { accepts, type Listing, listAll, waitAfter } from './pager.ts'
 import { partsOf } from './resources.ts'
 import { type Cause, causes, type Followed, type ReflectorStatus, type State } from './status.ts'
 import { type ReflectorOptions, type Target, targetAt, watchQuery } from './target.ts'
+import { longestSilence } from './timing.ts'
 
 /** Times in a row that a watch may break at one place before everything is listed again. */
 const stuckLimit = 3
-
-/** How much longer silence is borne, at most, where it was only quiet the last times. */
-const longestSilence = 4
 
 /** Milliseconds below which a watch that ends has not been one. */
 const shortWatch = 1_000
