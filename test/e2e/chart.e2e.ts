@@ -128,15 +128,23 @@ async function runScenario({ name, file, namespaces }: Scenario, context: Contex
   })
 }
 
+interface Permission {
+  readonly resources: readonly string[]
+  readonly resourceNames?: readonly string[]
+}
+
 /** Whether a role lets the guard read a ConfigMap. */
 function mayRead(
   objects: readonly Item[],
   { namespace, name }: { readonly namespace: string; readonly name: string },
 ): boolean {
-  const role = objects.find(({ kind, metadata }) => kind === 'Role' && metadata.namespace === namespace)
-  const rules = (role?.['rules'] ?? []) as readonly { readonly resourceNames?: readonly string[] }[]
-  const isBound = objects.some(({ kind, metadata }) => kind === 'RoleBinding' && metadata.namespace === namespace)
-  return isBound && rules.some(({ resourceNames }) => resourceNames?.includes(name))
+  return ['', 'Cluster'].some(scope => {
+    const isThere = ({ metadata }: Item): boolean => scope === 'Cluster' || metadata.namespace === namespace
+    const role = objects.find(object => object.kind === `${scope}Role` && isThere(object))
+    const rules = (role?.['rules'] ?? []) as readonly Permission[]
+    const isBound = objects.some(object => object.kind === `${scope}RoleBinding` && isThere(object))
+    return isBound && rules.some(rule => rule.resources.includes('configmaps') && rule.resourceNames?.includes(name))
+  })
 }
 
 function listOf(items: readonly object[]): string {
