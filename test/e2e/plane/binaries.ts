@@ -41,7 +41,7 @@ export const recipes = {
   },
   etcd: { minutes: 1, module: 'etcd', main: 'go.etcd.io/etcd/server/v3' },
   'kube-apiserver': {
-    minutes: 4,
+    minutes: 6,
     module: 'kubernetes',
     main: 'k8s.io/kubernetes/cmd/kube-apiserver',
     link: kubernetesFlags,
@@ -80,10 +80,13 @@ export function moduleFolder(name: string): string {
 
 /** Returns what a part was made from, in a few words: it is up to date where this has not changed. */
 export function keyOf(part: Part, goVersion: string): string {
-  const recipe = recipeOf(part)
-  const hash = createHash('sha256').update(JSON.stringify(recipe)).update(goVersion)
-  if (recipe.module !== undefined) {
-    for (const file of ['go.mod', 'go.sum']) hash.update(readFileSync(join(moduleFolder(recipe.module), file)))
+  const { module, main, link, install } = recipeOf(part)
+  const hash = createHash('sha256')
+    .update(JSON.stringify([main, link, install]))
+    .update(goVersion)
+  if (module !== undefined) {
+    const sources = main?.startsWith('./') ? [join(main, 'main.go')] : []
+    for (const file of ['go.mod', 'go.sum', ...sources]) hash.update(readFileSync(join(moduleFolder(module), file)))
   }
   return `${hash.digest('hex').slice(0, 16)} ${goVersion}`
 }
