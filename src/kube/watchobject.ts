@@ -17,7 +17,7 @@ export interface WatchOneOptions {
 }
 
 /** Few watch these, so that nobody need hold back after a restart of the API server. */
-const promptTiming: Timing = { ...defaultTiming, reconnect: [0, 1_000] }
+const promptTiming: Timing = { ...defaultTiming, reconnect: [0, 1_000], longestWait: 4_000 }
 
 /** Returns what watches one object by its name, as all of its kind are followed (see `Reflector`), and keeps it whole. */
 export function objectWatcher({
