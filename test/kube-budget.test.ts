@@ -4,6 +4,7 @@ import { backoffOf, type Clock } from '../src/kube/clock.ts'
 import type { Reply } from '../src/kube/cluster.ts'
 import { startInventory } from '../src/kube/live.ts'
 import { kindsHeld } from '../src/kube/resources.ts'
+import { objectWatcher } from '../src/kube/watchobject.ts'
 import { mutations } from '../src/mutations/index.ts'
 import { rules } from '../src/rules/index.ts'
 
@@ -176,4 +177,24 @@ t.test('waits double, with chance over their whole length, and begin anew when a
   t.equal(Math.round(backoff.next()), 800)
   t.equal(backoffOf({ ...clock, random: () => 0 }).next(), 0)
   t.end()
+})
+
+t.test('however long the API server was away, the policy is watched again within 4 s', async t => {
+  const clock = new SimulatedClock()
+  let isAway = true
+  const { cluster, asked } = simulated(clock, path =>
+    isAway ? { status: 0, retryAfter: undefined, body: 'refused' } : everything(path),
+  )
+  const policy = { group: '', version: 'v1', plural: 'configmaps', namespace: 'sallyport-system', name: 'policy' }
+  const stop = objectWatcher({ cluster, moved: () => undefined, clock })(policy, () => undefined)
+  // Longer than a watch lasts, so that each round sees the server go.
+  for (let back = 15 * minute; back < 2 * hour; back += 15 * minute) {
+    isAway = true
+    await clock.goTo(back)
+    const tries = asked.length
+    isAway = false
+    await clock.goTo(back + 4 * second)
+    t.ok(asked.length > tries, `after ${back / minute} minutes`)
+  }
+  stop()
 })

@@ -8,7 +8,7 @@ import type { Transition } from './status.ts'
 import { defaultTiming, type Timing } from './timing.ts'
 
 /** Times for single objects, on which much depends and of which there are few: after a break they come back sooner. */
-export const objectTiming: Timing = { ...defaultTiming, reconnect: [0, 2_000] }
+export const objectTiming: Timing = { ...defaultTiming, reconnect: [0, 1_000], longestWait: 4_000 }
 
 /** With what single objects are watched. */
 export interface WatchOptions {

@@ -48,7 +48,7 @@ export class Reflector {
     const { group, name } = partsOf(options.followed.kind)
     this.#options = options
     this.#held = new Held({ group, kind: name }, options.take)
-    this.#backoff = backoffOf(options.clock)
+    this.#backoff = backoffOf(options.clock, { longest: options.timing.longestWait })
     this.#refusal = doubtOf(options.clock)
     this.#gone = doubtOf(options.clock)
     this.#lastContact = options.clock.now()

@@ -10,6 +10,8 @@ export interface Timing {
   readonly silence: Span
   /** Before reconnecting when a connection broke: all do at once when a server restarts. */
   readonly reconnect: Span
+  /** Between two tries of what fails again and again, at most. */
+  readonly longestWait: number
   /** Between two checks of what is held against a list. */
   readonly check: Span
   /** Between two calls of checks, in the mean: those of long lists are rare. */
@@ -32,6 +34,7 @@ export const defaultTiming: Timing = {
   watch: [300, 600],
   silence: [90_000, 120_000],
   reconnect: [0, 10_000],
+  longestWait: 30_000,
   check: [900_000, 1_800_000],
   checkCall: 600_000,
   lag: 30_000,
