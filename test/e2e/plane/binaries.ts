@@ -55,6 +55,7 @@ export const recipes = {
   kubectl: { minutes: 1, module: 'kubernetes', main: './kubectl', link: kubernetesFlags },
   'pilot-discovery': { minutes: 4, module: 'istio', main: 'istio.io/istio/pilot/cmd/pilot-discovery' },
   manifests: { minutes: 1, module: 'istio' },
+  'gateway-chart': { minutes: 1, module: 'istio' },
 } as const satisfies Readonly<Record<string, Recipe>>
 
 /** A part of the cache. */
@@ -101,7 +102,7 @@ export function assetOf(part: Part): string | undefined {
 }
 
 /** Returns the path of a binary, from KUBEBUILDER_ASSETS or from the cache. */
-export function binary(part: Exclude<Part, 'manifests'>): string {
+export function binary(part: Exclude<Part, 'manifests' | 'gateway-chart'>): string {
   return assetOf(part) ?? join(cache, 'bin', part)
 }
 
@@ -114,3 +115,6 @@ export const manifests = {
   /** Istio's charts: the folders `base` and `istiod`. */
   charts: join(cache, 'manifests', 'charts'),
 } as const
+
+/** Istio's chart of a gateway, once `gateway-chart` is built. */
+export const gatewayChart = join(cache, 'gateway-chart')

@@ -2,7 +2,18 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { assetOf, cache, isPart, keyOf, manifests, moduleFolder, type Part, parts, recipeOf } from './binaries.ts'
+import {
+  assetOf,
+  cache,
+  gatewayChart,
+  isPart,
+  keyOf,
+  manifests,
+  moduleFolder,
+  type Part,
+  parts,
+  recipeOf,
+} from './binaries.ts'
 
 /** Makes the parts that are missing or out of date, one after the other, and says what it does and how long it takes. */
 export async function build(wanted: readonly Part[], say: (line: string) => void): Promise<void> {
@@ -38,13 +49,15 @@ function isThere(part: Part, goVersion: string, say: (line: string) => void): bo
     say(`${part}: uses ${asset}, as KUBEBUILDER_ASSETS says`)
     return true
   }
-  const made = part === 'manifests' ? manifests.charts : join(cache, 'bin', part)
+  const copied: Partial<Record<Part, string>> = { manifests: manifests.charts, 'gateway-chart': gatewayChart }
+  const made = copied[part] ?? join(cache, 'bin', part)
   const key = join(cache, 'keys', part)
   return existsSync(made) && existsSync(key) && readFileSync(key, 'utf8') === keyOf(part, goVersion)
 }
 
 async function make(part: Part): Promise<void> {
   const { module, main, link, install } = recipeOf(part)
+  if (part === 'gateway-chart') return copyGatewayChart(moduleFolder('istio'))
   if (module !== undefined && main === undefined) return copyManifests(moduleFolder(module))
   const folder = join(cache, 'bin')
   mkdirSync(folder, { recursive: true })
@@ -79,6 +92,15 @@ async function copyManifests(folder: string): Promise<void> {
   cpSync(join(charts, 'istio-control/istio-discovery'), join(manifests.charts, 'istiod'), { recursive: true })
   // Modules are read-only in Go's cache; a folder that cannot be written cannot be removed either.
   execFileSync('chmod', ['-R', 'u+w', target])
+}
+
+/** Copies the chart of a gateway out of the same module. */
+async function copyGatewayChart(folder: string): Promise<void> {
+  const found = await go(['mod', 'download', '-json', 'istio.io/istio'], folder)
+  const [, istio = ''] = /"Dir": "([^"]+)"/.exec(found) ?? []
+  rmSync(gatewayChart, { recursive: true, force: true })
+  cpSync(join(istio, 'manifests/charts/gateway'), gatewayChart, { recursive: true })
+  execFileSync('chmod', ['-R', 'u+w', gatewayChart])
 }
 
 /** Runs Go at low priority and returns what it printed; what it says meanwhile is shown only where it fails. */
