@@ -30,6 +30,8 @@ export interface Recipe {
   readonly link?: string
   /** A main package with its version, for what needs no module of ours. */
   readonly install?: string
+  /** Istio's charts that are copied, by their folders in the module. */
+  readonly charts?: readonly string[]
 }
 
 /** The parts of the cache in the order in which they are built: the quick ones and those that others wait for first. */
@@ -54,8 +56,7 @@ export const recipes = {
   },
   kubectl: { minutes: 1, module: 'kubernetes', main: './kubectl', link: kubernetesFlags },
   'pilot-discovery': { minutes: 4, module: 'istio', main: 'istio.io/istio/pilot/cmd/pilot-discovery' },
-  manifests: { minutes: 1, module: 'istio' },
-  'gateway-chart': { minutes: 1, module: 'istio' },
+  manifests: { minutes: 1, module: 'istio', charts: ['base', 'istio-control/istio-discovery', 'gateway'] },
 } as const satisfies Readonly<Record<string, Recipe>>
 
 /** A part of the cache. */
@@ -79,17 +80,18 @@ export function moduleFolder(name: string): string {
   return join(goFolder, name)
 }
 
-/** Returns what a part was made from, in a few words: it is up to date where this has not changed. */
-export function keyOf(part: Part, goVersion: string): string {
-  const { module, main, link, install } = recipeOf(part)
-  const hash = createHash('sha256')
-    .update(JSON.stringify([main, link, install]))
-    .update(goVersion)
+/**
+ * Returns the folder of a part in the cache, which is there only once the part is made. What the part is made from is in
+ * its name, so that working copies with other versions do not take turns in building.
+ */
+export function partFolder(part: Part): string {
+  const { module, main, link, install, charts = [] } = recipeOf(part)
+  const hash = createHash('sha256').update(JSON.stringify([main, link, install, ...charts]))
   if (module !== undefined) {
     const sources = main?.startsWith('./') ? [join(main, 'main.go')] : []
     for (const file of ['go.mod', 'go.sum', ...sources]) hash.update(readFileSync(join(moduleFolder(module), file)))
   }
-  return `${hash.digest('hex').slice(0, 16)} ${goVersion}`
+  return join(cache, `${part}-${hash.digest('hex').slice(0, 12)}`)
 }
 
 /** Parts that a folder of envtest's brings too. */
@@ -102,19 +104,25 @@ export function assetOf(part: Part): string | undefined {
 }
 
 /** Returns the path of a binary, from KUBEBUILDER_ASSETS or from the cache. */
-export function binary(part: Exclude<Part, 'manifests' | 'gateway-chart'>): string {
-  return assetOf(part) ?? join(cache, 'bin', part)
+export function binary(part: Exclude<Part, 'manifests'>): string {
+  return assetOf(part) ?? join(partFolder(part), part)
 }
 
-/** The files that Istio and the Gateway API ship, once `manifests` is built. */
-export const manifests = {
+/** Files that Istio and the Gateway API ship. */
+export interface Manifests {
   /** Istio's CRDs, one file. */
-  istioCrds: join(cache, 'manifests', 'istio-crds.yaml'),
+  readonly istioCrds: string
   /** The Gateway API's CRDs of the experimental channel: a folder with a kustomization. */
-  gatewayApiCrds: join(cache, 'manifests', 'gateway-api-crds'),
-  /** Istio's charts: the folders `base` and `istiod`. */
-  charts: join(cache, 'manifests', 'charts'),
-} as const
+  readonly gatewayApiCrds: string
+  /** Istio's charts: a folder with `base`, `istio-discovery` and `gateway`. */
+  readonly charts: string
+}
 
-/** Istio's chart of a gateway, once `gateway-chart` is built. */
-export const gatewayChart = join(cache, 'gateway-chart')
+/** Returns where the part `manifests` has them, or a folder that is to become it. */
+export function manifests(folder = partFolder('manifests')): Manifests {
+  return {
+    istioCrds: join(folder, 'istio-crds.yaml'),
+    gatewayApiCrds: join(folder, 'gateway-api-crds'),
+    charts: join(folder, 'charts'),
+  }
+}

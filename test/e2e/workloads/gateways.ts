@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import type { Case, Context } from '../context.ts'
 import { admitted, refused } from '../guard.ts'
-import { gatewayChart } from '../plane/binaries.ts'
+import { manifests } from '../plane/binaries.ts'
 import type { Item } from '../plane/client.ts'
 import { classicRevision, containersOf, type Place, type SeenPod } from './place.ts'
 
@@ -28,7 +28,7 @@ export async function runGateways(context: Context, test: Case, { egress, native
     const { code, stdout, stderr } = await context.helm([
       'template',
       'egress-by-chart',
-      gatewayChart,
+      join(manifests().charts, 'gateway'),
       '-n',
       egress,
       '--set',
