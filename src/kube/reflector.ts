@@ -8,7 +8,8 @@ import { Held } from './held.ts'
 import { accepts, type Listing, listAll, waitAfter } from './pager.ts'
 import { partsOf } from './resources.ts'
 import { type Cause, causes, type Followed, type ReflectorStatus, type State } from './status.ts'
-import { type ReflectorOptions, type Target, targetAt } from './target.ts'
+import { type ReflectorOptions, type Target, targetAt, watchQuery } from './target.ts'
+import { longestSilence } from './timing.ts'
 
 /** Times in a row that a watch may break at one place before everything is listed again. */
 const stuckLimit = 3
@@ -35,8 +36,9 @@ export class Reflector {
   #missed = 0
   #lastContact: number
   #isOpen = false
-  /** In how many watches running nothing came before they broke. */
+  /** In how many watches running nothing came before they broke, and before they were given up. */
   #stuck = 0
+  #silences = 0
   readonly #refusal: Doubt
   readonly #gone: Doubt
   /** Ends the watch that is open, for a list. */
@@ -104,6 +106,7 @@ export class Reflector {
     const isSure = this.#state !== 'synced' || this.#gone.lasts() >= timing.refusal
     if (isSure) {
       this.#held.clear()
+      this.#why = undefined
       this.#move('absent', undefined)
     }
     await this.#sleep(within(isSure ? timing.absent : timing.again, clock))
@@ -172,16 +175,11 @@ export class Reflector {
     const ending = await cluster.watch(
       target.path,
       {
-        query: {
-          ...target.query,
-          watch: '1',
-          resourceVersion: from,
-          allowWatchBookmarks: 'true',
-          timeoutSeconds: String(seconds),
-        },
+        query: watchQuery(target, from, seconds),
         accept: metadataOnly ? accepts.metadataWatch : accepts.watch,
         signal: AbortSignal.any([signal, relist.signal]),
-        silence: within(timing.silence, clock),
+        // A server sends no bookmarks of a kind of which it has seen no event since it started.
+        silence: within(timing.silence, clock) * Math.min(2 ** this.#silences, longestSilence),
         opened: () => {
           this.#isOpen = true
           this.#hear()
@@ -208,6 +206,7 @@ export class Reflector {
   }
 
   #take(line: string, { project }: Target): { readonly version: string } | { readonly fault: Cause } {
+    this.#silences = 0
     const event = readEvent(line)
     switch (event.is) {
       case 'stored':
@@ -235,6 +234,7 @@ export class Reflector {
       case 'closed':
         return this.#restart(cause, watch, lasted < shortWatch ? this.#backoff.next() : 0)
       case 'silent':
+        this.#silences += 1
         return this.#restart(cause, watch, 0)
       case 'cut':
         return this.#restart(cause, watch, within(timing.reconnect, clock))

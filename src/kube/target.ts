@@ -42,3 +42,18 @@ export function targetAt(
     project: projectFor(apiVersion),
   }
 }
+
+/** Returns what asks for everything that happens to the objects from a version on, for so many seconds. */
+export function watchQuery(
+  { query }: Pick<Target, 'query'>,
+  version: string,
+  seconds: number,
+): Readonly<Record<string, string>> {
+  return {
+    ...query,
+    watch: '1',
+    resourceVersion: version,
+    allowWatchBookmarks: 'true',
+    timeoutSeconds: String(seconds),
+  }
+}

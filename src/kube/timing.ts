@@ -40,3 +40,6 @@ export const defaultTiming: Timing = {
   refusal: 30_000,
   again: [1_000, 3_000],
 }
+
+/** How much longer silence is borne, at most, where it was only quiet the last times. */
+export const longestSilence = 4

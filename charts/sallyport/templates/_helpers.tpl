@@ -78,7 +78,7 @@ among them before they are there: nodes without agents take no pods.
 
 {{- /* Namespaces besides the root namespace in which istio-cni may be configured. */}}
 {{- define "sallyport.agentNamespaces" -}}
-{{- without (concat (list "kube-system") .Values.istio.agentNamespaces | uniq | sortAlpha) .Values.istio.rootNamespace | toJson -}}
+{{- without (concat (list "istio-cni" "kube-system") .Values.istio.agentNamespaces | uniq | sortAlpha) .Values.istio.rootNamespace | toJson -}}
 {{- end }}
 
 {{- /* What values say that would not do what they say. */}}
