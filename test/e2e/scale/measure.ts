@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
+import { processorTime } from '../../bench/process.ts'
 import type { Context } from '../context.ts'
 import { type Guard, guardPods, podLog, podMetric } from '../guard.ts'
 import type { PodRun } from '../plane/podrun.ts'
@@ -15,6 +16,8 @@ export interface Figures {
   /** From the start of the process to the whole inventory, and to readiness. */
   readonly synced: number
   readonly ready: number
+  /** Seconds of a processor until all of them are ready: what is left of `ready` where other programs take part. */
+  readonly processor: number
   /** Resident after the start, the most until then, and what of it is no file. */
   readonly idle: Memory
   /** After the reviews. */
@@ -46,6 +49,7 @@ export async function measure(context: Context, guard: Guard, { objects, namespa
   const pods = guardPods(context, guard)
   const starts = pods.map(startOf)
   const idle = worst(pods)
+  const processor = Math.max(...pods.map(pod => processorTime(pidOf(pod)))) / 1_000_000
   const latency = await review(context, namespace)
   const ownP99 = Math.max(...(await Promise.all(pods.map(pod => ownPercentile(pod, 0.99)))))
   const busy = worst(pods)
@@ -65,6 +69,7 @@ export async function measure(context: Context, guard: Guard, { objects, namespa
     objects,
     synced: Math.max(...starts.map(({ synced }) => synced)),
     ready: Math.max(...starts.map(({ ready }) => ready)),
+    processor,
     idle,
     busy,
     restarted,
@@ -145,13 +150,12 @@ async function review(
 
 /** Returns the bound of the guard's own histogram below which that share of its reviews lies. */
 async function ownPercentile(pod: PodRun, share: number): Promise<number> {
-  const name = 'sallyport_review_duration_seconds'
-  const total = await podMetric(pod, `${name}_count`)
-  for (const bound of [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.025, 0.05, 0.1, 0.2, 0.25, 0.5, 1, 2.5, 5]) {
-    const below = await podMetric(pod, `${name}_bucket`, `le="${bound}"`)
-    if (total > 0 && below >= share * total) return bound * 1000
-  }
-  return Number.POSITIVE_INFINITY
+  const { host, port } = pod.reach(9090)
+  const text = await (await fetch(`http://${host}:${port}/metrics`)).text()
+  const buckets = [...text.matchAll(/^sallyport_review_duration_seconds_bucket\{le="([^"]+)"\} (\d+)$/gm)]
+  const all = Number(buckets.at(-1)?.[2])
+  const [, bound] = buckets.find(([, , below]) => all > 0 && Number(below) >= share * all) ?? []
+  return bound === undefined ? Number.NaN : bound === '+Inf' ? Number.POSITIVE_INFINITY : Number(bound) * 1000
 }
 
 /** Returns the least heap that is in use while reviews go on, so that collections happen. */
@@ -176,6 +180,7 @@ export function rowsOf(results: readonly Figures[]): readonly string[] {
     ['objects', ({ objects }) => objects.toLocaleString('en')],
     ['read after ms', ({ synced }) => whole(synced)],
     ['ready after ms', ({ ready }) => whole(ready)],
+    ['processor s by then', ({ processor }) => processor.toFixed(1)],
     ['MiB after start: resident / peak / anonymous', ({ idle }) => memory(idle)],
     ['after 1,000 reviews', ({ busy }) => memory(busy)],
     ['after an API server restart', ({ restarted }) => memory(restarted)],
