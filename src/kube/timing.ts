@@ -2,7 +2,7 @@ import type { Span } from './clock.ts'
 
 /** Times, in milliseconds unless said otherwise. */
 export interface Timing {
-  /** Objects of one page of a list. */
+  /** Objects of one page of a list. Several lists are read at once, and a page costs many times its bytes meanwhile. */
   readonly pageSize: number
   /** Seconds that a watch is asked to last. */
   readonly watch: Span
@@ -30,7 +30,7 @@ export interface Timing {
 
 /** Times that keep a mesh fresh with fewer than 15 calls an hour for each kind. */
 export const defaultTiming: Timing = {
-  pageSize: 250,
+  pageSize: 100,
   watch: [300, 600],
   silence: [90_000, 120_000],
   reconnect: [0, 10_000],

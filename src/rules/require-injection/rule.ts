@@ -5,6 +5,7 @@ import { type Pod, podOf } from '../../core/pod.ts'
 import { defineRule, type Subject, type Tools } from '../../core/rule.ts'
 import { enumerate } from '../../core/text.ts'
 import { mayDeviate } from '../../core/workload.ts'
+import { captureAnnotations } from '../../istio/capture.ts'
 import {
   type InjectionDecision,
   injectKey,
@@ -190,7 +191,7 @@ function judgeInjected(subject: Subject, pod: Pod, templates: readonly string[],
   judgeExclusion(subject, pod, tools)
   if (subject.phase !== 'final') return
   if (!hasInjectorOutput(pod.template)) tools.report('no-proxy', { path: pod.at('spec', 'containers') })
-  else if (templates.includes('sidecar') && !hasRedirection(pod)) {
+  else if (templates.includes('sidecar') && !hasRedirection(pod) && !asksForNone(pod)) {
     tools.report('no-redirection', { path: pod.at('spec', 'initContainers') })
   }
 }
@@ -225,6 +226,11 @@ function judgeExclusion({ ref, phase }: Subject, pod: Pod, tools: Judge): void {
 }
 
 /** The template `sidecar` always leaves one of the two: `istio-init` redirects, `istio-validation` sees that CNI did. */
+/** Whether the pod asks for no redirection, of which no-capture-bypass speaks. */
+function asksForNone({ annotations }: Pod): boolean {
+  return annotations.get(captureAnnotations.interceptionMode) === 'NONE'
+}
+
 function hasRedirection(pod: Pod): boolean {
   for (const { name } of containersOf(pod.template)) {
     if (name === initContainerName || name === validationContainerName) return true

@@ -30,6 +30,8 @@ export interface Recipe {
   readonly link?: string
   /** A main package with its version, for what needs no module of ours. */
   readonly install?: string
+  /** Istio's charts that are copied, by their folders in the module. */
+  readonly charts?: readonly string[]
 }
 
 /** The parts of the cache in the order in which they are built: the quick ones and those that others wait for first. */
@@ -54,7 +56,7 @@ export const recipes = {
   },
   kubectl: { minutes: 1, module: 'kubernetes', main: './kubectl', link: kubernetesFlags },
   'pilot-discovery': { minutes: 4, module: 'istio', main: 'istio.io/istio/pilot/cmd/pilot-discovery' },
-  manifests: { minutes: 1, module: 'istio' },
+  manifests: { minutes: 1, module: 'istio', charts: ['base', 'istio-control/istio-discovery', 'gateway'] },
 } as const satisfies Readonly<Record<string, Recipe>>
 
 /** A part of the cache. */
@@ -83,8 +85,8 @@ export function moduleFolder(name: string): string {
  * its name, so that working copies with other versions do not take turns in building.
  */
 export function partFolder(part: Part): string {
-  const { module, main, link, install } = recipeOf(part)
-  const hash = createHash('sha256').update(JSON.stringify([main, link, install]))
+  const { module, main, link, install, charts = [] } = recipeOf(part)
+  const hash = createHash('sha256').update(JSON.stringify([main, link, install, ...charts]))
   if (module !== undefined) {
     const sources = main?.startsWith('./') ? [join(main, 'main.go')] : []
     for (const file of ['go.mod', 'go.sum', ...sources]) hash.update(readFileSync(join(moduleFolder(module), file)))
@@ -112,7 +114,7 @@ export interface Manifests {
   readonly istioCrds: string
   /** The Gateway API's CRDs of the experimental channel: a folder with a kustomization. */
   readonly gatewayApiCrds: string
-  /** Istio's charts: a folder with `base` and `istiod`. */
+  /** Istio's charts: a folder with `base`, `istio-discovery` and `gateway`. */
   readonly charts: string
 }
 

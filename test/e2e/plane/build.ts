@@ -1,7 +1,7 @@
 /** Builds the control plane into the cache: `npm run e2e:build`, with the names of parts for only those. */
 import { execFileSync, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { assetOf, cache, isPart, manifests, moduleFolder, type Part, partFolder, parts, recipeOf } from './binaries.ts'
 
 /** Makes the parts that are missing or out of date, one after the other, and says what it does and how long it takes. */
@@ -59,7 +59,7 @@ async function make(part: Part, goVersion: string): Promise<void> {
 }
 
 async function fill(part: Part, folder: string): Promise<void> {
-  const { module, main, link, install } = recipeOf(part)
+  const { module, main, link, install, charts = [] } = recipeOf(part)
   const flags = ['-ldflags', `-s -w ${link ?? ''}`]
   if (install !== undefined) {
     // Outside of any module: the versions are those that the installed module names itself.
@@ -67,20 +67,19 @@ async function fill(part: Part, folder: string): Promise<void> {
   } else if (module !== undefined && main !== undefined) {
     await go(['build', ...flags, '-o', join(folder, part), main], moduleFolder(module))
   } else if (module !== undefined) {
-    await copyManifests(moduleFolder(module), folder)
+    await copyManifests(moduleFolder(module), charts, folder)
   }
 }
 
 /** Copies CRDs and charts out of the modules that pilot-discovery is built from. */
-async function copyManifests(module: string, folder: string): Promise<void> {
+async function copyManifests(module: string, wanted: readonly string[], folder: string): Promise<void> {
   const found = await go(['mod', 'download', '-json', 'istio.io/istio', 'sigs.k8s.io/gateway-api'], module)
   const [istio = '', gatewayApi = ''] = [...found.matchAll(/"Dir": "([^"]+)"/g)].map(match => match[1])
   const sources = join(istio, 'manifests/charts')
   const { istioCrds, gatewayApiCrds, charts } = manifests(folder)
   cpSync(join(gatewayApi, 'config/crd/experimental'), gatewayApiCrds, { recursive: true })
   cpSync(join(sources, 'base/files/crd-all.gen.yaml'), istioCrds)
-  cpSync(join(sources, 'base'), join(charts, 'base'), { recursive: true })
-  cpSync(join(sources, 'istio-control/istio-discovery'), join(charts, 'istiod'), { recursive: true })
+  for (const chart of wanted) cpSync(join(sources, chart), join(charts, basename(chart)), { recursive: true })
   // Modules are read-only in Go's cache; a folder that cannot be written cannot be removed either.
   execFileSync('chmod', ['-R', 'u+w', folder])
 }

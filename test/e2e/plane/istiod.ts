@@ -20,6 +20,8 @@ export interface Istiod {
 
 /** What istiod is installed with. */
 export interface IstiodOptions {
+  /** The revision it serves; the default one unless told. */
+  readonly revision?: string
   /** Settings of Istio's chart, as Helm's `--set` takes them. */
   readonly set?: readonly string[]
   /** Further environment of istiod. */
@@ -35,26 +37,29 @@ const quiet: Readonly<Record<string, string>> = {
   PILOT_ENABLE_GATEWAY_API_STATUS: 'false',
   PILOT_ENABLE_GATEWAY_API_GATEWAYCLASS_CONTROLLER: 'false',
   PILOT_ENABLE_IP_AUTOALLOCATE: 'false',
+  // Its own CA would take the place of the one in its webhooks.
+  INJECTION_WEBHOOK_CONFIG_NAME: '',
 }
 
 /** Starts istiod on 127.0.0.1 and installs its ConfigMaps and its injector's webhook; istio-system is made if need be. */
-export async function startIstiod(plane: Plane, { set = [], env = {} }: IstiodOptions = {}): Promise<Istiod> {
+export async function startIstiod(plane: Plane, { revision, set = [], env = {} }: IstiodOptions = {}): Promise<Istiod> {
   const folder = join(plane.folder, `istiod-${process.hrtime.bigint()}`)
   mkdirSync(folder, { recursive: true })
-  const objects = await render(set)
+  const objects = await render(revision === undefined ? set : [`revision=${revision}`, ...set])
+  const named = (name: string): string => (revision === undefined ? name : `${name}-${revision}`)
   const [http = 0, webhook = 0, grpc = 0, secureGrpc = 0, monitoring = 0, ctrlz = 0] = await freePorts(6)
 
   const authority = await makeAuthority('istiod of e2e')
   const { cert, key } = await authority.issue({ names: ['127.0.0.1', `istiod.${rootNamespace}.svc`] })
-  const mesh = dataOf(objects, 'istio', 'mesh')
+  const mesh = dataOf(objects, named('istio'), 'mesh')
   const files: Readonly<Record<string, string>> = {
     'tls.crt': cert,
     'tls.key': key,
     'ca.crt': authority.cert,
     // Where istiod looks for files before it looks for ConfigMaps, below the folder it runs in.
     'etc/istio/config/mesh': mesh,
-    'var/lib/istio/inject/config': dataOf(objects, 'istio-sidecar-injector', 'config'),
-    'var/lib/istio/inject/values': dataOf(objects, 'istio-sidecar-injector', 'values'),
+    'var/lib/istio/inject/config': dataOf(objects, named('istio-sidecar-injector'), 'config'),
+    'var/lib/istio/inject/values': dataOf(objects, named('istio-sidecar-injector'), 'values'),
   }
   for (const [path, content] of Object.entries(files)) {
     mkdirSync(join(folder, path, '..'), { recursive: true })
@@ -84,7 +89,14 @@ export async function startIstiod(plane: Plane, { set = [], env = {} }: IstiodOp
     ],
     log: join(folder, 'istiod.log'),
     cwd: folder,
-    env: { ...quiet, POD_NAMESPACE: rootNamespace, POD_NAME: 'istiod-e2e', CLUSTER_ID: 'Kubernetes', ...env },
+    env: {
+      ...quiet,
+      POD_NAMESPACE: rootNamespace,
+      POD_NAME: 'istiod-e2e',
+      CLUSTER_ID: 'Kubernetes',
+      ...(revision === undefined ? {} : { REVISION: revision }),
+      ...env,
+    },
   })
   await readyOrStop(running, async () => (await fetch(`http://127.0.0.1:${http}/ready`)).ok)
   await apply(
@@ -119,7 +131,7 @@ async function readyOrStop(running: Running, condition: () => Promise<boolean>):
 
 async function render(set: readonly string[]): Promise<readonly Item[]> {
   const settings = set.flatMap(setting => ['--set', setting])
-  const chart = join(manifests().charts, 'istiod')
+  const chart = join(manifests().charts, 'istio-discovery')
   const { code, stdout, stderr } = await runCommand([
     binary('helm'),
     'template',
@@ -143,14 +155,11 @@ function dataOf(objects: readonly Item[], name: string, key: string): string {
   return value
 }
 
-/** Returns a webhook configuration that calls a URL; without the revision label, by which istiod would patch it. */
+/** Returns a webhook configuration that calls a URL. */
 function pointed(configuration: Item, url: string, ca: string): Item {
-  const { labels = {}, ...metadata } = configuration.metadata
-  const { 'istio.io/rev': _, ...others } = labels
   const webhooks = configuration['webhooks'] as readonly Webhook[]
   return {
     ...configuration,
-    metadata: { ...metadata, labels: others },
     webhooks: webhooks.map(webhook => ({
       ...webhook,
       clientConfig: {
