@@ -27,6 +27,7 @@ const timing: Timing = {
   absent: [100, 150],
   forbidden: [300, 400],
   refusal: 200,
+  again: [10, 20],
 }
 
 function service(name: string, type = 'ClusterIP'): Stored {

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import fc from 'fast-check'
 import t from 'tap'
 import { dig } from '../src/istio/json.ts'
 import type { Cluster, Reply } from '../src/kube/cluster.ts'
@@ -287,8 +288,8 @@ t.test('a leader whose work fails gives way', async t => {
   })
   await setImmediate()
   const b = replica(store, 'b')
-  await pass(6 * second, [a.clock, b.clock], () => b.isLeader())
-  t.strictSame(a.told, ['elected', 'crashed: Error: no', 'ended: what the leader does failed'])
+  await pass(15 * second, [a.clock, b.clock], () => notBoth(a, b))
+  t.strictSame(a.told, ['elected', 'crashed: Error: no', 'ended: what the leader does failed'], 'and lets others try')
   t.ok(b.isLeader())
   await Promise.all([a.stop(), b.stop()])
 })
@@ -311,4 +312,53 @@ t.test('work that is done early leaves the term alone, and work that does not en
   await pass(30 * second, [b.clock])
   t.ok(b.isLeader())
   await b.stop()
+})
+
+/** What befalls one replica, or the way to the API server of all, for so many steps. */
+const trouble = fc.record({
+  at: fc.nat(600),
+  lasts: fc.integer({ min: 1, max: 400 }),
+  who: fc.nat(2),
+  what: fc.constantFrom('stopped', 'refused', 'unheard', 'restarted'),
+})
+
+t.test('whatever happens, no two lead at once, and one does when it is over', async t => {
+  const law = fc.assert(
+    fc.asyncProperty(fc.array(trouble, { maxLength: 12 }), async troubles => {
+      const store = new Store()
+      const names = ['a', 'b', 'c']
+      let now = 0
+      const befalls = (who: number, what: string): boolean =>
+        troubles.some(one => one.who === who && one.what === what && one.at <= now && now < one.at + one.lasts)
+      const start = (who: number): Replica => replica(wayOf(who), names[who] ?? '')
+      const wayOf = (who: number): Cluster => ({
+        send: async (method, path, options) => {
+          if (befalls(who, 'refused')) return reply(0, 'connect ECONNREFUSED')
+          const answer = await store.send(method, path, options)
+          // It was done, and the answer got lost.
+          return befalls(who, 'unheard') ? reply(0, 'socket hang up') : answer
+        },
+      })
+      const replicas = names.map((_, who) => start(who))
+      for (; now < 1500; now++) {
+        for (const [who, one] of replicas.entries()) {
+          one.clock.stopped = befalls(who, 'stopped')
+          // Killed, not asked to stop: its timers never run again, and what it has sent may still arrive.
+          if (troubles.some(({ at, what, who: whom }) => at === now && what === 'restarted' && whom === who)) {
+            one.clock.stopped = true
+            replicas[who] = start(who)
+          } else one.clock.pass(100 + who)
+        }
+        await setImmediate()
+        notBoth(...replicas)
+      }
+      const leaders = replicas.filter(one => one.isLeader())
+      if (leaders.length !== 1 || leaders[0]?.holder !== holder(store)) throw new Error(`${leaders.length} lead`)
+      for (const one of replicas) one.clock.stopped = false
+      await Promise.all(replicas.map(one => one.stop()))
+      if (holder(store) !== '') throw new Error(`${holder(store)} keeps the lease`)
+    }),
+    { numRuns: 25 },
+  )
+  await t.resolves(law)
 })

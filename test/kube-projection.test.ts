@@ -219,17 +219,20 @@ t.test('what is left of an object', t => {
   t.end()
 })
 
-t.test('equal texts and equal maps of texts become one', t => {
+t.test('equal values become one, until they have not come for long', t => {
   const intern = interner(2)
   const labels = (): Fields => ({ app: 'web', tier: 'front' })
   const first = intern(labels())
   t.equal(intern(labels()), first)
   t.not(intern({ app: 'web' }), first)
   t.strictSame(intern(['a', { b: 'c' }, 1, null]), ['a', { b: 'c' }, 1, null])
-  t.strictSame(intern({ a: { b: 1 } }), { a: { b: 1 } })
-  intern({ x: 'y' })
-  intern({ x: 'z' })
+  t.equal(intern(labels()), first, 'it came again')
+  for (const x of [1, 2, 3, 4]) intern({ x })
+  t.not(intern(labels()), first)
   t.strictSame(intern(labels()), labels(), 'what was forgotten is right all the same')
-  t.not(intern({ a: 'b\nc', d: 'e' }), intern({ a: 'b', 'c\nd': 'e' }))
+  t.not(intern({ a: 'b","c', d: 'e' }), intern({ a: 'b', 'c","d': 'e' }))
+  const large = { text: 'x'.repeat(1000) }
+  t.not(intern({ ...large }), intern({ ...large }), 'what is large is not looked for')
+  for (const value of ['x', 'y'.repeat(100), 1, null, undefined, true]) t.equal(intern(value), value)
   t.end()
 })

@@ -2,8 +2,10 @@ import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
 import type { TLSSocket } from 'node:tls'
-import type { Fields } from '../src/istio/json.ts'
+import patches, { type Operation } from 'fast-json-patch'
+import { dig, type Fields, isFields } from '../src/istio/json.ts'
 import { type Access, clusterAt, type WatchableCluster } from '../src/kube/client.ts'
 import { makeAuthority } from './authority.ts'
 
@@ -240,9 +242,36 @@ export class Scripted {
       return mishap.mishap(response, asked)
     }
     if (isDiscovery && this.#discover(path, response)) return
-    if (kept === undefined) return fail(404, 'the server could not find the requested resource')(response, asked)
+    if (method !== 'GET' || kept === undefined) return void this.#one(request, response, asked)
     if (what === 'watch') this.#watch(kept, asked, response)
     else this.#list(kept, asked, response)
+  }
+
+  /** Returns an object as it is stored. */
+  read(path: string, namespace: string, name: string): Stored | undefined {
+    return this.#of(path).objects.get(`${namespace}/${name}`)
+  }
+
+  /** One object: reads and writes, which are refused where they are about another version than the one that is stored. */
+  async #one(request: IncomingMessage, response: ServerResponse, asked: Asked): Promise<void> {
+    const { method, path } = asked
+    const text = method === 'GET' ? '' : (await buffer(request)).toString()
+    const body: unknown = text === '' ? undefined : JSON.parse(text)
+    const collection = method === 'POST' ? path : path.slice(0, path.lastIndexOf('/'))
+    const kept = this.#keptAt(collection)
+    if (kept === undefined) return fail(404, 'the server could not find the requested resource')(response, asked)
+    const namespace = /\/namespaces\/([^/]+)\//.exec(path)?.[1] ?? ''
+    const name = method === 'POST' ? String(dig(body, 'metadata', 'name')) : path.slice(path.lastIndexOf('/') + 1)
+    const before = kept.objects.get(`${namespace}/${name}`)
+    if (method === 'POST' ? before !== undefined : before === undefined)
+      return fail(method === 'POST' ? 409 : 404, `${name}: ${method}`)(response, asked)
+    if (method !== 'GET') {
+      const after = method === 'PATCH' ? patched(before, body) : body
+      const isCurrent = method === 'POST' || versionOf(after) === versionOf(before)
+      if (!isCurrent || !isFields(after)) return fail(409, 'the object has been modified')(response, asked)
+      this.put(kept.path, after as Stored)
+    }
+    json(response, kept.objects.get(`${namespace}/${name}`) ?? {}, method === 'POST' ? 201 : 200)
   }
 
   /** A collection, or what of it is in one namespace. */
@@ -362,8 +391,21 @@ export function fail(code: number, message: string, headers: Readonly<Record<str
   }
 }
 
-function json(response: ServerResponse, body: object): void {
-  response.writeHead(200, { 'content-type': 'application/json' })
+function versionOf(object: unknown): unknown {
+  return dig(object, 'metadata', 'resourceVersion')
+}
+
+/** Carries out a JSON patch; undefined where a test in it fails. */
+function patched(before: unknown, operations: unknown): unknown {
+  try {
+    return patches.applyPatch(structuredClone(before), operations as Operation[], true).newDocument
+  } catch {
+    return undefined
+  }
+}
+
+function json(response: ServerResponse, body: object, status = 200): void {
+  response.writeHead(status, { 'content-type': 'application/json' })
   response.end(JSON.stringify(body))
 }
 

@@ -1,5 +1,5 @@
-import { ownerKinds } from '../src/core/owner.ts'
 import { resourceOf } from '../src/core/resource.ts'
+import { kindsHeld } from '../src/kube/resources.ts'
 import type { Sources } from './pages.ts'
 
 /** What a role lets the guard read; the template adds the verbs. */
@@ -11,11 +11,9 @@ export interface Permission {
 /** Kinds that are read by name, in few namespaces: their roles stand in the template. */
 const named: readonly string[] = ['ConfigMap', 'Secret']
 
-/** Returns the kinds that the guard reads everywhere: what rules and mutations look up, and the owners of pods. */
+/** Returns the kinds that the guard reads everywhere: what its inventory holds. */
 export function readKinds({ rules, mutations }: Sources): readonly string[] {
-  const all = new Set([...rules, ...mutations].flatMap(({ reads }) => reads))
-  for (const kind of ownerKinds) all.add(kind)
-  return [...all].filter(kind => !named.includes(kind)).sort()
+  return kindsHeld(rules, mutations).filter(kind => !named.includes(kind))
 }
 
 /** Returns what the guard may read everywhere, one entry for each group. */

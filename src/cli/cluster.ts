@@ -4,6 +4,7 @@ import { createDecisionLog, type Log, logField } from '../http/log.ts'
 import { watchLoop } from '../http/loop.ts'
 import { createMetrics } from '../http/metrics.ts'
 import { startServer } from '../http/running.ts'
+import { good } from '../istio/result.ts'
 import { serviceNames, throwawayPair } from '../kube/authority.ts'
 import { connect } from '../kube/client.ts'
 import type { Candidate } from '../kube/lease.ts'
@@ -16,9 +17,9 @@ import {
   type Parts,
   serveIdentity,
   servePolicy,
-  staleAfter,
-  watchStaleness,
+  watchFreshness,
 } from './follow.ts'
+import { Freshness } from './freshness.ts'
 import { InputError } from './input.ts'
 import { takePart } from './leader.ts'
 import { listen, shown } from './listening.ts'
@@ -33,7 +34,7 @@ import { readClusterSettings } from './settings.ts'
  */
 export async function serveCluster(flags: ServeFlags, log: Log, surroundings: Surroundings = {}): Promise<Guard> {
   const settings = readClusterSettings(flags)
-  const connected = await connect()
+  const connected = surroundings.cluster === undefined ? await connect() : good(surroundings.cluster)
   if (!connected.ok) throw new InputError([`--cluster: ${connected.why}`])
   const cluster = connected.value
   const { mode = 'enforce', mutate } = flags
@@ -42,22 +43,21 @@ export async function serveCluster(flags: ServeFlags, log: Log, surroundings: Su
   const metrics = createMetrics(packageJson.version)
   metrics.watch({ delays: loop.delays, stalls: loop.stalls, droppedLines: surroundings.droppedLines ?? (() => 0) })
 
-  const known: Known = { policy: undefined, pair: undefined, staleness: 0 }
+  const freshness = new Freshness(settings.staleLimit)
+  const known: Known = { policy: undefined, pair: undefined, freshness }
   let candidate: Candidate | undefined
   const inventory = followInventory(cluster, settings, log)
   const clusterMetrics = metrics.cluster({
     kinds: () => inventory.status(),
-    staleness: () => known.staleness,
+    staleness: () => freshness.staleness,
     leads: () => candidate?.isLeader() ?? false,
   })
   const canJudge = (): boolean => known.policy !== undefined && inventory.isSettled()
   const bench = (): Bench => {
     if (known.policy === undefined) throw new Error('asked to judge before there is a policy')
-    const stale = known.staleness > staleAfter
-    return { policy: known.policy, inventory: inventory.current(), mode, stale }
+    return { policy: known.policy, inventory: inventory.current(), mode, stale: freshness.isStale }
   }
-  // One replica stays whatever happens: the one that led last.
-  const isForsaken = (): boolean => known.staleness > settings.staleLimit && candidate?.ledLast() !== true
+  const isForsaken = (): boolean => freshness.isForsaken(candidate?.ledLast() ?? false)
 
   const first = await throwawayPair(serviceNames(settings.service, settings.namespace), Date.now())
   const options = {
@@ -100,7 +100,7 @@ export async function serveCluster(flags: ServeFlags, log: Log, surroundings: Su
     serving: () => (canJudge() && known.pair !== undefined ? { authorities: known.pair.authorities } : undefined),
   })
   const parts: Parts = { cluster, settings, known, log, metrics, clusterMetrics, inventory, watch, registration }
-  const stops = [servePolicy(parts, { mutate, now }), serveIdentity(parts, server), watchStaleness(parts)]
+  const stops = [servePolicy(parts, { mutate, now }), serveIdentity(parts, server), watchFreshness(parts)]
   void inventory.settled().then(() => {
     logSettled(inventory, log)
     registration.wake()

@@ -17,21 +17,18 @@ import { loadPolicy } from '../policy/load.ts'
 import { formatProblem } from '../policy/problem.ts'
 import type { PolicySource } from '../policy/read.ts'
 import { rules } from '../rules/index.ts'
+import type { Freshness } from './freshness.ts'
 import type { LoadedPolicy } from './input.ts'
 import type { ClusterSettings } from './settings.ts'
 
 const second = 1000
-
-/** Milliseconds without touch after which the inventory counts as stale: watches that break are back by then. */
-export const staleAfter = 30 * second
 
 /** What a guard in a cluster knows by now. */
 export interface Known {
   policy: Policy | undefined
   /** What it serves, once that comes from the Secret. */
   pair: ServingPair | undefined
-  /** Milliseconds since the inventory was known to be true; looked up every second. */
-  staleness: number
+  readonly freshness: Freshness
 }
 
 /** What the parts of a guard in a cluster share. */
@@ -161,23 +158,12 @@ export function serveIdentity(
 }
 
 /** Looks every second how far the inventory may be behind, and logs when it begins and ceases to count. */
-export function watchStaleness({ known, inventory, log }: Pick<Parts, 'known' | 'inventory' | 'log'>): () => void {
+export function watchFreshness({ known, inventory, log }: Pick<Parts, 'known' | 'inventory' | 'log'>): () => void {
   const timer = setInterval(() => {
-    const before = known.staleness > staleAfter
-    const read = inventory.status().filter(({ state }) => state === 'synced')
-    known.staleness = Math.max(0, ...read.map(({ staleness }) => staleness))
-    const after = known.staleness > staleAfter
-    if (before === after) return
-    const behind = read.filter(({ staleness }) => staleness > staleAfter)
-    if (!after) log.info('in touch again')
-    else
-      log.error(
-        {
-          [logField.kinds]: new Set(behind.map(({ kind }) => kind)).size,
-          [logField.why]: behind.find(({ why }) => why)?.why,
-        },
-        'out of touch',
-      )
+    const turn = known.freshness.look(inventory.status())
+    if (turn?.became === 'fresh') log.info('in touch again')
+    else if (turn !== undefined)
+      log.error({ [logField.kinds]: turn.kinds, [logField.why]: turn.why }, 'out of touch: judging by the last state')
   }, second).unref()
   return () => clearInterval(timer)
 }

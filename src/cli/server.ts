@@ -6,6 +6,7 @@ import { watchLoop } from '../http/loop.ts'
 import { createMetrics } from '../http/metrics.ts'
 import type { ReloadOutcome } from '../http/reload.ts'
 import { type RunningServer, startServer } from '../http/running.ts'
+import type { WatchableCluster } from '../kube/client.ts'
 import { firstIdentity, watchIdentity } from './identity.ts'
 import { loadInventoryPaths, loadPolicyPaths } from './input.ts'
 import { listen, shown } from './listening.ts'
@@ -24,6 +25,8 @@ export interface Guard extends RunningServer {
 export interface Surroundings {
   /** Milliseconds between two looks at the certificate files; a Secret takes a minute or so to reach them anyway. */
   readonly reloadInterval?: number
+  /** Another cluster than the one of kubeconfig or pod. */
+  readonly cluster?: WatchableCluster
   /** Returns how many log lines were dropped. */
   readonly droppedLines?: () => number
 }

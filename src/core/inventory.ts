@@ -17,11 +17,16 @@ export interface Inventory {
   without(ref: ObjectRef): Inventory
 }
 
-/** The objects of one kind: by place, and in order, so that a look-up neither searches nor sorts. */
+/** The objects of one kind in order, and by where they are, so that a look-up neither searches nor sorts. */
 interface Shelf {
-  readonly byPlace: ReadonlyMap<string, Fields>
   readonly all: readonly Fields[]
-  readonly byNamespace: ReadonlyMap<string, readonly Fields[]>
+  readonly byNamespace: ReadonlyMap<string, Neighbours>
+}
+
+/** The objects of one kind in one namespace. */
+interface Neighbours {
+  readonly all: readonly Fields[]
+  readonly byName: ReadonlyMap<string, Fields>
 }
 
 /** An inventory of given objects, of whose kinds it knows all there is, as of the further kinds named. */
@@ -33,26 +38,23 @@ export function inventoryOf(objects: readonly Fields[], knownKinds: Iterable<Kin
 
 /** An inventory of given objects; later ones replace earlier ones of the same kind, namespace and name. */
 export function snapshotOf(objects: Iterable<Fields>, knows: (kind: Kind) => boolean): Inventory {
-  const kinds = new Map<Kind, Map<string, Fields>>()
-  for (const object of objects) {
-    const ref = refOf(object)
-    const kind = kindOfObject(object)
-    const places = kinds.get(kind) ?? new Map<string, Fields>()
-    kinds.set(kind, places.set(placeOf(ref.namespace, ref.name), object))
-  }
-  return new Snapshot(new Map([...kinds].map(([kind, places]) => [kind, shelfOf(places)])), knows)
+  const kinds = Map.groupBy(objects, kindOfObject)
+  return new Snapshot(new Map([...kinds].map(([kind, some]) => [kind, shelfOf(some)])), knows)
 }
 
-function shelfOf(byPlace: ReadonlyMap<string, Fields>): Shelf {
-  const placed = [...byPlace.values()].map(object => ({ object, ref: refOf(object) }))
-  placed.sort((a, b) => compareRefs(a.ref, b.ref))
-  const byNamespace = new Map<string, Fields[]>()
-  for (const { object, ref } of placed) {
-    const neighbours = byNamespace.get(ref.namespace)
-    if (neighbours === undefined) byNamespace.set(ref.namespace, [object])
-    else neighbours.push(object)
+function shelfOf(objects: readonly Fields[]): Shelf {
+  const placed = objects.map(object => ({ object, ref: refOf(object) }))
+  const namespaces = new Map<string, Map<string, Fields>>()
+  // Sorting leaves what is of one name in the order in which it came.
+  for (const { object, ref } of placed.sort((a, b) => compareRefs(a.ref, b.ref))) {
+    const byName = namespaces.get(ref.namespace)
+    if (byName === undefined) namespaces.set(ref.namespace, new Map([[ref.name, object]]))
+    else byName.set(ref.name, object)
   }
-  return { byPlace, all: placed.map(({ object }) => object), byNamespace }
+  const byNamespace = new Map(
+    [...namespaces].map(([namespace, byName]) => [namespace, { all: [...byName.values()], byName }]),
+  )
+  return { all: [...byNamespace.values()].flatMap(({ all }) => all), byNamespace }
 }
 
 class Snapshot implements Inventory {
@@ -65,12 +67,12 @@ class Snapshot implements Inventory {
   }
 
   find(kind: Kind, namespace: string, name: string): Fields | undefined {
-    return this.#shelves.get(kind)?.byPlace.get(placeOf(namespace, name))
+    return this.#shelves.get(kind)?.byNamespace.get(namespace)?.byName.get(name)
   }
 
   list(kind: Kind, namespace?: string): readonly Fields[] {
     const shelf = this.#shelves.get(kind)
-    return (namespace === undefined ? shelf?.all : shelf?.byNamespace.get(namespace)) ?? []
+    return (namespace === undefined ? shelf : shelf?.byNamespace.get(namespace))?.all ?? []
   }
 
   with(ref: ObjectRef, object: Fields): Inventory {

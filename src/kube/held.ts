@@ -5,7 +5,6 @@ import type { Project } from './projection.ts'
 
 /** An object as it is held, and the version of the server's that it was made from. */
 interface Record {
-  readonly ref: ObjectRef
   readonly object: Fields
   readonly version: string
 }
@@ -37,12 +36,13 @@ export class Held {
 
   /** Takes one stored object in. An object that cannot be is kept as it was, and named. */
   store(item: Fields, project: Project): void {
-    const record = this.#recordOf(item, project)
+    const ref = this.#refOf(item)
+    const place = placeOf(ref.namespace, ref.name)
+    const record = this.#recordOf(item, place, project)
     if (record === undefined) return
-    const place = placeOf(record.ref.namespace, record.ref.name)
     this.#touched?.add(place)
     this.#records.set(place, record)
-    this.#tell([record])
+    this.#tell([{ ref, object: record.object }])
   }
 
   /** Takes one deleted object out. */
@@ -58,8 +58,10 @@ export class Held {
     const next = new Map<string, Record>()
     return {
       add: item => {
-        const record = this.#recordOf(item, project)
-        if (record !== undefined) next.set(placeOf(record.ref.namespace, record.ref.name), record)
+        const ref = this.#refOf(item)
+        const place = placeOf(ref.namespace, ref.name)
+        const record = this.#recordOf(item, place, project)
+        if (record !== undefined) next.set(place, record)
       },
       swap: () => this.#replace(next),
     }
@@ -88,22 +90,24 @@ export class Held {
   #replace(next: Map<string, Record>): void {
     const before = this.#records
     const changes: Change[] = []
-    for (const [place, record] of next) if (before.get(place) !== record) changes.push(record)
-    for (const [place, { ref }] of before) if (!next.has(place)) changes.push({ ref, object: undefined })
+    for (const [place, record] of next) {
+      if (before.get(place) !== record) changes.push({ ref: this.#refOf(record.object), object: record.object })
+    }
+    for (const [place, { object }] of before) {
+      if (!next.has(place)) changes.push({ ref: this.#refOf(object), object: undefined })
+    }
     this.#records = next
     this.#touched = undefined
     if (changes.length > 0) this.#tell(changes)
   }
 
   /** Returns the record of an object, the same one while its version is. */
-  #recordOf(item: Fields, project: Project): Record | undefined {
-    const ref = this.#refOf(item)
-    const place = placeOf(ref.namespace, ref.name)
+  #recordOf(item: Fields, place: string, project: Project): Record | undefined {
     const version = text(dig(item, 'metadata', 'resourceVersion')) ?? ''
     const known = this.#records.get(place)
     if (known?.version === version) return known
     try {
-      const record = { ref: known?.ref ?? ref, object: project(item), version }
+      const record = { object: project(item), version }
       this.#faults.delete(place)
       return record
     } catch {

@@ -62,49 +62,50 @@ function add(root: Exclude<Part, 'all'>, segments: readonly PatternSegment[]): v
 /** What stands where something else belongs is kept if it is small, since a rule may say that it is malformed. */
 function take(value: unknown, part: Part, intern: <T>(value: T) => T): unknown {
   if (part === 'all') return intern(value)
-  if (Array.isArray(value))
-    return part.item === undefined ? [] : value.map(item => take(item, part.item ?? 'all', intern))
+  if (Array.isArray(value)) {
+    const { item } = part
+    return item === undefined ? [] : intern(value.map(one => take(one, item, intern)))
+  }
   if (!isFields(value)) return value
   const kept: Record<string, unknown> = {}
   for (const [key, below] of part.fields) if (Object.hasOwn(value, key)) kept[key] = take(value[key], below, intern)
   return kept
 }
 
-/** Most values that are remembered as being the same; past it all are forgotten, so that nothing grows for ever. */
-const internLimit = 20_000
+/** Values that are remembered at least as being the same, of either sort. */
+const internLimit = 4_000
 
-/** Longest text that is likely to come again. */
-const longestShared = 64
+/** Longest text that is likely to come again, as such and as the JSON of a value. */
+const longestShared = { text: 64, json: 512 }
 
 /**
- * Returns what gives back one and the same text for equal ones, and one and the same object for equal maps of texts: the
- * labels of a thousand pods are few.
+ * Returns what gives back one and the same value for equal ones, where they are not large: the labels of a thousand pods are
+ * few, and so are the ways that routes take. What did not come again for long is forgotten, so that nothing grows for ever.
  */
 export function interner(limit = internLimit): <T>(value: T) => T {
-  const texts = new Map<string, string>()
-  const maps = new Map<string, Fields>()
-  const ofText = (value: string): string => {
-    if (value.length > longestShared) return value
-    const known = texts.get(value)
+  const texts = memory<string>(limit)
+  const values = memory<unknown>(limit)
+  return <T>(value: T): T => {
+    if (typeof value === 'string') return (value.length > longestShared.text ? value : texts(value, value)) as T
+    if (typeof value !== 'object' || value === null) return value
+    const json = JSON.stringify(value)
+    return (json.length > longestShared.json ? value : values(json, value)) as T
+  }
+}
+
+/** Returns what gives back the first value of a key, for as long as it comes again among so many others. */
+function memory<T>(limit: number): (key: string, value: T) => T {
+  let recent = new Map<string, T>()
+  let before = new Map<string, T>()
+  return (key, value) => {
+    const known = recent.get(key)
     if (known !== undefined) return known
-    if (texts.size >= limit) texts.clear()
-    texts.set(value, value)
-    return value
+    const first = before.get(key) ?? value
+    if (recent.size >= limit) {
+      before = recent
+      recent = new Map()
+    }
+    recent.set(key, first)
+    return first
   }
-  const ofMap = (value: Fields): Fields => {
-    const entries = Object.entries(value)
-    if (entries.length > 32 || !entries.every(([, entry]) => typeof entry === 'string')) return value
-    const key = JSON.stringify(entries)
-    const known = maps.get(key)
-    if (known !== undefined) return known
-    if (maps.size >= limit) maps.clear()
-    maps.set(key, value)
-    return value
-  }
-  const of = (value: unknown): unknown => {
-    if (typeof value === 'string') return ofText(value)
-    if (Array.isArray(value)) return value.map(of)
-    return isFields(value) ? ofMap(value) : value
-  }
-  return <T>(value: T): T => of(value) as T
 }

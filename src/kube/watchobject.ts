@@ -41,7 +41,10 @@ export function objectWatcher({
       metadataOnly: false,
       take: changes => {
         for (const change of changes) if (change.ref.name === name) object = change.object
-        seen(object)
+        // What may not be read is dropped before it is said to be so, and is not gone for that.
+        queueMicrotask(() => {
+          if (object !== undefined || reflector.state !== 'forbidden') seen(object)
+        })
       },
       moved: transition => {
         // The first list tells also that there is none.

@@ -154,7 +154,7 @@ function versioned(object: Stored, i: number): Stored {
 async function measure(): Promise<void> {
   const slopes = collections.map(collection => ({ kind: collection.kind, mebi: measureSlope(collection) }))
   const costs: Cost[] = []
-  for (const objects of [10_000, 100_000]) costs.push(await measureFollowing(objects))
+  for (const objects of values.role === 'slope' ? [] : [10_000, 100_000]) costs.push(await measureFollowing(objects))
   if (values.format === 'json') {
     process.stdout.write(`${JSON.stringify({ slopes, costs })}\n`)
     return

@@ -1,32 +1,19 @@
-import { deepEqual, equal, match, ok } from 'node:assert/strict'
-import { join } from 'node:path'
-import { makeAuthority } from '../authority.ts'
+import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { get } from 'node:https'
 import type { Case, Context } from './context.ts'
-import type { Image } from './plane/launch.ts'
+import { configMap, configuration, guardObjects, namespace, tiny, tinyObjects } from './tiny.ts'
 
 export const name = 'the cluster that the suites run on'
 
-/** The webhook's image. */
-export const images: Readonly<Record<string, Image>> = {
-  tiny: {
-    entrypoint: ['/nodejs/bin/node', '/app/tiny.js'],
-    files: {
-      '/nodejs/bin/node': process.execPath,
-      '/app/tiny.js': join(import.meta.dirname, 'plane/tiny.js'),
-      '/app/package.json': join(import.meta.dirname, '../../package.json'),
-    },
-    workingDir: '/app',
-  },
-}
-
-const namespace = 'tiny'
-const credentials = await makeCredentials()
+export const images = { tiny }
 
 /** Shows on a webhook as small as can be what the other suites rely on. */
 export async function run(context: Context, test: Case): Promise<void> {
   const { plane, node, kubectl, mustKubectl, apply, waitFor } = context
   await test('Deployment rolled out', async () => {
-    await apply(objects())
+    await apply(tinyObjects())
     await mustKubectl(['-n', namespace, 'rollout', 'status', 'deployment/tiny', '--timeout=60s'])
   })
   const [run] = node.pods(namespace)
@@ -69,6 +56,40 @@ export async function run(context: Context, test: Case): Promise<void> {
     match(node.logs(namespace, first), /^SIGTERM$.*^drained$/ms)
   })
 
+  await test('a mounted ConfigMap follows its object', async () => {
+    const [pod] = node.pods(namespace)
+    const word = (): string => readFileSync(`/proc/${pod?.pid()}/root/words/word`, 'utf8')
+    equal(word(), 'first')
+    await mustKubectl(['-n', namespace, 'patch', 'configmap', 'words', '--type=merge', '-p={"data":{"word":"second"}}'])
+    await waitFor(() => word() === 'second', { what: 'the new word' })
+  })
+
+  await test('the way to the API server can be made to fail', async () => {
+    const { api } = node
+    const path = `https://${api.host}:${api.port}/readyz`
+    const ask = (): Promise<number> => status(path, plane.ca)
+    const refused = /ECONNRE|hang up|disconnected/
+    equal(await ask(), 401)
+    api.cut()
+    await rejects(ask(), refused)
+    api.resume()
+    equal(await ask(), 401)
+    api.pause()
+    const late = ask()
+    await rejects(Promise.race([late, failAfter(300, 'silent')]), /silent/)
+    api.resume()
+    equal(await late, 401)
+  })
+
+  await test('the image of the guard runs', async () => {
+    await apply(guardObjects())
+    await mustKubectl(['-n', namespace, 'rollout', 'status', 'deployment/guard', '--timeout=60s'])
+    const [pod] = node.pods(namespace).filter(({ pod }) => pod.metadata.name.startsWith('guard'))
+    match(pod?.logs() ?? '', /"listening"/)
+    await mustKubectl(['-n', namespace, 'delete', 'deployment', 'guard'])
+    await waitFor(() => node.pods(namespace).length === 1, { what: 'the guard to go' })
+  })
+
   await test('a crashed container is started again', async () => {
     const [pod] = node.pods(namespace)
     const name = pod?.pod.metadata.name ?? ''
@@ -92,22 +113,20 @@ export async function run(context: Context, test: Case): Promise<void> {
     await mustKubectl(['-n', namespace, 'create', 'job', 'once', '--image=busybox'])
     await mustKubectl(['-n', namespace, 'wait', 'job/once', '--for=condition=Complete', '--timeout=30s'])
   })
-  await test('istiod injects', async () => {
-    await context.istiod()
+  await test('istiod injects, and leaves nothing', async () => {
+    const istiod = await context.istiod()
     const labelled = await context.freshNamespace({ 'istio-injection': 'enabled' })
-    const pod = await mustKubectl(['-n', labelled, 'run', 'web', '--image=nginx', '--dry-run=server', '-o=name'])
-    match(pod, /pod\/web/)
-    const names = await mustKubectl([
-      '-n',
-      labelled,
-      'run',
-      'web',
-      '--image=nginx',
-      '--dry-run=server',
-      '-o=jsonpath={.spec.initContainers[*].name}',
-    ])
-    match(names, /istio-proxy/)
+    const containers = (): Promise<string> => {
+      const jsonpath = '{.spec.initContainers[*].name}'
+      return mustKubectl(['-n', labelled, 'run', 'w', '--image=w', '--dry-run=server', `-o=jsonpath=${jsonpath}`])
+    }
+    equal(await containers(), 'istio-init istio-proxy')
+    await istiod.close()
+    equal(await containers(), '')
+    equal((await mustKubectl(['-n', 'istio-system', 'get', 'configmap', 'istio', '--ignore-not-found'])).trim(), '')
+    await mustKubectl(['delete', 'namespace', labelled, '--wait=false'])
   })
+
   await test('the namespace is deleted', async () => {
     await mustKubectl(['delete', 'validatingwebhookconfiguration', 'tiny'])
     await mustKubectl(['delete', 'namespace', namespace, '--timeout=60s'])
@@ -136,102 +155,14 @@ function startLoad({ plane }: Context): () => Promise<{ readonly sent: number; r
   }
 }
 
-function configMap(refuse: string): object {
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'any', namespace: 'default', labels: { refuse } } }
+/** Returns the status that a request without credentials gets over a connection of its own. */
+async function status(url: string, ca: string): Promise<number> {
+  const [reply] = await once(get(url, { ca, agent: false }), 'response')
+  reply.resume()
+  return reply.statusCode
 }
 
-function configuration(): object {
-  const { cert } = credentials
-  return {
-    apiVersion: 'admissionregistration.k8s.io/v1',
-    kind: 'ValidatingWebhookConfiguration',
-    metadata: { name: 'tiny' },
-    webhooks: [
-      {
-        name: 'tiny.sallyport.dev',
-        clientConfig: {
-          service: { name: 'tiny', namespace, path: '/validate' },
-          caBundle: Buffer.from(cert).toString('base64'),
-        },
-        rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps'] }],
-        objectSelector: { matchExpressions: [{ key: 'refuse', operator: 'Exists' }] },
-        failurePolicy: 'Fail',
-        sideEffects: 'None',
-        timeoutSeconds: 3,
-        admissionReviewVersions: ['v1'],
-      },
-    ],
-  }
-}
-
-async function makeCredentials(): Promise<{ readonly cert: string; readonly leaf: string; readonly key: string }> {
-  const authority = await makeAuthority('tiny')
-  const { cert, key } = await authority.issue({ names: [`tiny.${namespace}.svc`] })
-  return { cert: authority.cert, leaf: cert, key }
-}
-
-function objects(): readonly object[] {
-  const { leaf, key } = credentials
-  const labels = { app: 'tiny' }
-  const field = (name: string, fieldPath: string): object => ({ name, valueFrom: { fieldRef: { fieldPath } } })
-  const probe = (path: string): object => ({ httpGet: { path, port: 'probes' }, periodSeconds: 1 })
-  return [
-    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
-    {
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata: { name: 'tls', namespace },
-      stringData: { 'tls.crt': leaf, 'tls.key': key },
-    },
-    {
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata: { name: 'tiny', namespace },
-      spec: { selector: labels, ports: [{ port: 443, targetPort: 'https' }] },
-    },
-    {
-      apiVersion: 'apps/v1',
-      kind: 'Deployment',
-      metadata: { name: 'tiny', namespace },
-      spec: {
-        replicas: 1,
-        strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
-        selector: { matchLabels: labels },
-        template: {
-          metadata: { labels },
-          spec: {
-            terminationGracePeriodSeconds: 10,
-            securityContext: { runAsNonRoot: true, runAsUser: 65532 },
-            containers: [
-              {
-                name: 'tiny',
-                image: 'registry.example/acme/tiny:1',
-                args: ['0.0.0.0:9443', '0.0.0.0:9090'],
-                env: [
-                  field('POD_NAME', 'metadata.name'),
-                  field('POD_IP', 'status.podIP'),
-                  field('NODE_NAME', 'spec.nodeName'),
-                ],
-                ports: [
-                  { name: 'https', containerPort: 9443 },
-                  { name: 'probes', containerPort: 9090 },
-                ],
-                readinessProbe: probe('/readyz'),
-                livenessProbe: probe('/livez'),
-                securityContext: { readOnlyRootFilesystem: true },
-                volumeMounts: [
-                  { name: 'tls', mountPath: '/tls', readOnly: true },
-                  { name: 'scratch', mountPath: '/scratch' },
-                ],
-              },
-            ],
-            volumes: [
-              { name: 'tls', secret: { secretName: 'tls' } },
-              { name: 'scratch', emptyDir: {} },
-            ],
-          },
-        },
-      },
-    },
-  ]
+async function failAfter(milliseconds: number, why: string): Promise<never> {
+  await new Promise(resolve => setTimeout(resolve, milliseconds))
+  throw new Error(why)
 }

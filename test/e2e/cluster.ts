@@ -85,7 +85,13 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       },
       waitFor,
       istiod: () => {
-        istiod ??= startIstiod(plane)
+        istiod ??= startIstiod(plane).then(running => ({
+          ...running,
+          close: () => {
+            istiod = undefined
+            return running.close()
+          },
+        }))
         return istiod
       },
       get: path => get(path),

@@ -29,7 +29,7 @@ export interface Context {
   apply(objects: readonly object[]): Promise<void>
   /** Returns what the condition returns, once that is neither false nor undefined; throws after a deadline. */
   waitFor<T>(condition: () => T | Promise<T>, wait: Wait): Promise<Exclude<T, false | undefined>>
-  /** Returns istiod with its injector, started when first asked for. */
+  /** Returns istiod with its injector, started when first asked for and again when it was closed. */
   istiod(): Promise<Istiod>
   /** Returns an object of the cluster, or nothing. */
   get(path: string): Promise<Item | undefined>

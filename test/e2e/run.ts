@@ -75,7 +75,8 @@ async function runSuite(file: string, { name, run }: Suite, context: Context): P
     } catch (cause) {
       totals.failed++
       console.log(`   FAIL  ${seconds(start)}  ${name}`)
-      console.log(inspect(cause).replace(/^/gm, '         '))
+      console.log(indented(inspect(cause)))
+      console.log(indented(lastWords(context)))
     }
   }
   try {
@@ -85,6 +86,19 @@ async function runSuite(file: string, { name, run }: Suite, context: Context): P
     await test(`the suite ${file} itself`, () => Promise.reject(cause))
   }
   console.log(`   ${file}: ${seconds(begun)}`)
+}
+
+/** Returns the end of what each pod wrote: what a failed case is asked for first. */
+function lastWords({ node }: Context): string {
+  const words = node.pods().map(run => {
+    const { namespace, name } = run.pod.metadata
+    return `-- ${namespace}/${name}\n${run.logs().trimEnd().split('\n').slice(-5).join('\n')}`
+  })
+  return words.join('\n')
+}
+
+function indented(text: string): string {
+  return text.replace(/^/gm, '         ')
 }
 
 async function bounded(body: () => Promise<void>): Promise<void> {

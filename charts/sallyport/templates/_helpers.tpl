@@ -53,9 +53,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- printf "egress-%s" (include "sallyport.fullname" .) -}}
 {{- end }}
 
-{{- /* Namespaces that the platform runs the mesh in. */}}
+{{- /*
+Namespaces that the platform runs the mesh in. Those in which agents of the nodes are installed by other tools than Helm are
+among them before they are there: nodes without agents take no pods.
+*/}}
 {{- define "sallyport.platformNamespaces" -}}
-{{- concat (list .Values.istio.rootNamespace) .Values.istio.gatewayNamespaces .Values.istio.agentNamespaces | uniq | sortAlpha | toJson -}}
+{{- concat (list .Values.istio.rootNamespace "istio-cni" "ztunnel") .Values.istio.gatewayNamespaces .Values.istio.agentNamespaces | uniq | sortAlpha | toJson -}}
 {{- end }}
 
 {{- /* Namespaces about whose pods nobody is ever asked: the cluster starts by them, and so does the guard. */}}

@@ -27,9 +27,14 @@ namespaceSelector:
       values: {{ index . 1 | uniq | sortAlpha | toJson }}
 {{- end }}
 
-{{- /* Annotations by which Istio and networks are steered, and those that its injection templates copy. */}}
+{{- /*
+Keys by which Istio and networks are steered, and those that injection templates copy. No regular expression: what an
+expression may cost is limited, and a pod may have thousands of annotations.
+*/}}
 {{- define "sallyport.judgedKey" -}}
-k.matches('^([^/]*[.])?istio[.]io/|^gateway[.]networking[.]k8s[.]io/|^resource[.]opentelemetry[.]io/|^apm[.]datadoghq[.]com/|^k8s[.]v1[.]cni[.]cncf[.]io/networks$|^v1[.]multus-cni[.]io/default-network$')
+(k.contains('istio.io/') || k.startsWith('gateway.networking.k8s.io/') ||
+k.startsWith('resource.opentelemetry.io/') || k.startsWith('apm.datadoghq.com/') ||
+k == 'k8s.v1.cni.cncf.io/networks' || k == 'v1.multus-cni.io/default-network')
 {{- end }}
 
 {{- /* What only carries out what was decided before: the guard passes it, so nobody need wait for it. */}}
@@ -71,8 +76,9 @@ matters in the proxy, or where the container is not named; a Binding only with l
     request.operation != 'UPDATE' || request.resource.resource != 'pods' ||
     object.spec != oldObject.spec ||
     object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({}) ||
+    object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({}) &&
     [[object, oldObject], [oldObject, object]].exists(pair, pair[0].metadata.?annotations.orValue({}).exists(k,
-    {{ include "sallyport.judgedKey" . }} &&
+    {{ include "sallyport.judgedKey" . | nindent 4 | trim }} &&
     pair[0].metadata.?annotations[?k] != pair[1].metadata.?annotations[?k]))
 - name: shell-in-proxy
   expression: >-
@@ -80,6 +86,8 @@ matters in the proxy, or where the container is not named; a Binding only with l
 - name: binding-with-metadata
   expression: >-
     request.kind.kind != 'Binding' ||
-    object.metadata.?labels.orValue({}).exists(k, {{ include "sallyport.judgedKey" . }}) ||
-    object.metadata.?annotations.orValue({}).exists(k, {{ include "sallyport.judgedKey" . }})
+    object.metadata.?labels.orValue({}).exists(k,
+    {{ include "sallyport.judgedKey" . | nindent 4 | trim }}) ||
+    object.metadata.?annotations.orValue({}).exists(k,
+    {{ include "sallyport.judgedKey" . | nindent 4 | trim }})
 {{- end }}

@@ -36,9 +36,25 @@ export function runContainer(options: ContainerOptions): RunningContainer {
   let child: ChildProcess | undefined
   const place = (port: number | string): Place => options.place(portNumber(container, port))
 
+  /** A variable may come from an object that is made after the pod. */
+  const prepare = async (restarts: number): Promise<Launch | undefined> => {
+    while (!stopping.signal.aborted) {
+      try {
+        return await options.prepare(restarts)
+      } catch (cause) {
+        const message = cause instanceof Error ? cause.message : String(cause)
+        const state = { waiting: { reason: 'CreateContainerConfigError', message } }
+        changed({ ready: false, started: false, restarts, state })
+        await pause(500, stopping.signal)
+      }
+    }
+    return undefined
+  }
   const runOnce = async (restarts: number, lastState: object | undefined): Promise<Outcome> => {
+    const wanted = await prepare(restarts)
+    if (wanted === undefined) return { exitCode: 1, terminated: {} }
     const started = now()
-    const current = launch(await options.prepare(restarts))
+    const current = launch(wanted)
     child = current
     current.stdout?.setEncoding('utf8').on('data', output)
     current.stderr?.setEncoding('utf8').on('data', output)

@@ -14,7 +14,7 @@ export interface Istiod {
   readonly mesh: string
   /** Returns the end of what it printed. */
   tail(): string
-  /** Stops it and removes its webhook configuration; the ConfigMaps stay. */
+  /** Stops it and removes what it had installed; its namespace stays. */
   close(): Promise<void>
 }
 
@@ -96,10 +96,8 @@ export async function startIstiod(plane: Plane, { set = [], env = {} }: IstiodOp
     mesh,
     tail: running.tail,
     close: async () => {
-      for (const { metadata } of webhooks) {
-        const path = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${metadata.name}`
-        await plane.request('DELETE', path)
-      }
+      const removed = [...webhooks, ...installed].map(({ kind, metadata }) => `${kind?.toLowerCase()}/${metadata.name}`)
+      await plane.kubectl(['-n', rootNamespace, 'delete', '--ignore-not-found', ...removed])
       await running.stop()
     },
   }
@@ -121,7 +119,7 @@ async function readyOrStop(running: Running, condition: () => Promise<boolean>):
 
 async function render(set: readonly string[]): Promise<readonly Item[]> {
   const settings = set.flatMap(setting => ['--set', setting])
-  const chart = join(manifests.charts, 'istiod')
+  const chart = join(manifests().charts, 'istiod')
   const { code, stdout, stderr } = await runCommand([
     binary('helm'),
     'template',

@@ -7,9 +7,9 @@ import type { Image } from './launch.ts'
 import type { Network } from './network.ts'
 import type { Plane } from './plane.ts'
 import { type Pod, podPath } from './pod.ts'
-import { type Host, imageName, type PodRun, pretended, remove, runPod } from './podrun.ts'
+import { type Host, imageName, type PodRun, remove, runPod } from './podrun.ts'
 import { pause } from './probe.ts'
-import { statusWriter } from './status.ts'
+import { pretended, statusWriter } from './status.ts'
 
 /** The node of the cluster: binds pods to itself and plays kubelet for them. */
 export interface Node {
@@ -172,8 +172,8 @@ async function play({ client, network }: Host, pod: Pod): Promise<void> {
   const { containers, initContainers = [], restartPolicy = 'Always' } = pod.spec
   const ends = restartPolicy !== 'Always'
   const states = new Map([
-    ...initContainers.map(({ name }) => [name, pretended('Completed')] as const),
-    ...containers.map(({ name }) => [name, pretended(ends ? 'Completed' : undefined)] as const),
+    ...initContainers.map(container => [container.name, pretended(container)] as const),
+    ...containers.map(container => [container.name, pretended(container, ends)] as const),
   ])
   const status = statusWriter(client, pod)
   const phase = ends ? 'Succeeded' : 'Running'

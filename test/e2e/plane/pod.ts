@@ -29,6 +29,8 @@ export interface SecurityContext {
 export interface Container {
   readonly name: string
   readonly image: string
+  /** Of an init container: `Always` makes it a sidecar. */
+  readonly restartPolicy?: string
   readonly command?: readonly string[]
   readonly args?: readonly string[]
   readonly workingDir?: string

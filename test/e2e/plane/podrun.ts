@@ -8,7 +8,7 @@ import type { Image, Launch, Mount } from './launch.ts'
 import type { Attachment, Network } from './network.ts'
 import { type Container, type Pod, podPath } from './pod.ts'
 import { pause } from './probe.ts'
-import { type ContainerState, now, type PodState, statusWriter } from './status.ts'
+import { type ContainerState, type PodState, pretended, statusWriter } from './status.ts'
 
 /** What all pods of a node share. */
 export interface Host {
@@ -44,6 +44,7 @@ export function runPod(host: Host, pod: Pod): PodRun {
   const status = statusWriter(host.client, pod)
   const states = new Map<string, ContainerState>()
   const running = new Map<string, RunningContainer>()
+  const leaving = new AbortController()
   const gone = new AbortController()
   const log: string[] = []
   const sources: Sources = { client: host.client, pod, address: place.address }
@@ -59,15 +60,15 @@ export function runPod(host: Host, pod: Pod): PodRun {
     publish('Pending')
     await retry(
       () => writeVolumes(pod, folder, sources),
-      gone.signal,
+      leaving.signal,
       line => log.push(`${line}\n`),
     )
-    if (gone.signal.aborted) return
-    for (const { name } of spec.initContainers ?? []) states.set(name, pretended('Completed'))
+    if (leaving.signal.aborted) return
+    for (const container of spec.initContainers ?? []) states.set(container.name, pretended(container))
     for (const container of spec.containers) {
       const image = host.images.get(imageName(container.image))
       if (image === undefined) {
-        states.set(container.name, pretended())
+        states.set(container.name, pretended(container, false))
         continue
       }
       const run = runContainer({
@@ -102,6 +103,8 @@ export function runPod(host: Host, pod: Pod): PodRun {
   }
   let ending: Promise<void> | undefined
   const end = async (graceSeconds: number): Promise<void> => {
+    // From here on no container is started.
+    leaving.abort()
     await Promise.all([...running.values()].map(container => container.terminate(graceSeconds)))
     await status.settled()
     await clean()
@@ -144,16 +147,6 @@ export async function remove(client: Client, pod: Pod): Promise<void> {
 export function imageName(image: string): string {
   const [name = ''] = (image.split('/').at(-1) ?? '').split(/[@:]/)
   return name
-}
-
-/** Returns the state of a container that has no process. */
-export function pretended(reason?: 'Completed'): ContainerState {
-  const time = now()
-  const state =
-    reason === undefined
-      ? { running: { startedAt: time } }
-      : { terminated: { exitCode: 0, reason, startedAt: time, finishedAt: time } }
-  return { ready: reason === undefined, started: reason === undefined, restarts: 0, state }
 }
 
 async function prepare(

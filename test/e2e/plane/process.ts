@@ -109,12 +109,12 @@ export interface CommandHints {
   readonly env?: NodeJS.ProcessEnv
 }
 
-/** Runs a command to its end; at most ten minutes. */
+/** Runs a command to its end, or to this program's; at most ten minutes. */
 export async function runCommand(
-  [program, ...args]: readonly [string, ...string[]],
+  command: readonly [string, ...string[]],
   { input = '', cwd, env }: CommandHints = {},
 ): Promise<Ended> {
-  const child = spawn(program, args, {
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
     stdio: ['pipe', 'pipe', 'pipe'],
     timeout: 600_000,
     ...(cwd === undefined ? {} : { cwd }),

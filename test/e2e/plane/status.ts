@@ -1,5 +1,5 @@
 import { type Client, Refused } from './client.ts'
-import { type Pod, podPath } from './pod.ts'
+import { type Container, type Pod, podPath } from './pod.ts'
 import { pause } from './probe.ts'
 
 /** What is known of one container. */
@@ -118,4 +118,13 @@ function statusOf(
 /** Returns the time as Kubernetes writes it. */
 export function now(): string {
   return `${new Date().toISOString().slice(0, 19)}Z`
+}
+
+/** Returns the state of a container that has no process: it runs, or has ended well where it is to end. */
+export function pretended({ restartPolicy }: Container, ends = restartPolicy !== 'Always'): ContainerState {
+  const time = now()
+  const state = ends
+    ? { terminated: { exitCode: 0, reason: 'Completed', startedAt: time, finishedAt: time } }
+    : { running: { startedAt: time } }
+  return { ready: !ends, started: !ends, restarts: 0, state }
 }

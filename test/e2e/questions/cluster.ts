@@ -25,6 +25,13 @@ export async function clusterQuestions(
       asked: 'cluster',
     },
     {
+      what: 'the namespace of the guard again',
+      method: 'POST',
+      path: '/api/v1/namespaces',
+      body: { metadata: { name: guard } },
+      asked: undefined,
+    },
+    {
       what: 'a namespace that the API server needs',
       method: 'POST',
       path: '/api/v1/namespaces',

@@ -55,6 +55,13 @@ export function objectsIn({ tenant, platform, guard }: Places): readonly object[
       // Of a node that is none of ours, so that nobody runs it.
       spec: { nodeName: 'elsewhere', containers },
     },
+    {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { ...metadata, name: 'large' },
+      ...slice,
+      endpoints: Array.from({ length: 1000 }, (_, i) => ({ addresses: [`10.1.${i >> 8}.${i & 255}`] })),
+    },
     deployment(tenant, 'web'),
     deployment(platform, 'istiod'),
     { apiVersion: 'v1', kind: 'Service', metadata, spec: { ports } },

@@ -1,5 +1,10 @@
 import { containers, type Places, type Question } from './places.ts'
 
+/** Nearly 256 KiB, which is the most. What a condition may cost is limited, too. */
+const manyAnnotations = Object.fromEntries(
+  Array.from({ length: 6000 }, (_, i) => [`example.com/note-${i}`, 'x'.repeat(20)]),
+)
+
 /** Returns questions about pods and what becomes pods. */
 export function podQuestions({ tenant, platform, guard }: Places): readonly Question[] {
   const pods = (namespace: string): string => `/api/v1/namespaces/${namespace}/pods`
@@ -34,6 +39,18 @@ export function podQuestions({ tenant, platform, guard }: Places): readonly Ques
       what: 'what a network plugin notes on a pod that starts',
       body: { metadata: { annotations: { 'cni.projectcalico.org/podIP': '10.0.0.1' } } },
       asked: undefined,
+    },
+    {
+      ...status,
+      what: 'as many annotations as a pod may have',
+      body: { metadata: { annotations: manyAnnotations } },
+      asked: undefined,
+    },
+    {
+      ...status,
+      what: 'an annotation of Istio among as many as a pod may have',
+      body: { metadata: { annotations: { ...manyAnnotations, 'sidecar.istio.io/inject': 'false' } } },
+      asked: 'pods',
     },
     {
       ...status,

@@ -116,6 +116,13 @@ export function routeQuestions({ tenant, guard }: Places): readonly Question[] {
       asked: 'routes',
     },
     {
+      what: 'an annotation of as many endpoints as a slice holds',
+      method: 'PATCH',
+      path: `${slices}/large`,
+      body: { metadata: { annotations: { a: 'b' } } },
+      asked: undefined,
+    },
+    {
       what: 'a lock that is kept on Endpoints',
       method: 'PATCH',
       path: endpoints,
