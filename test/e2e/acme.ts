@@ -49,14 +49,18 @@ export function daysFromNow(days: number): string {
 }
 
 /** Builds examples/cluster with the guard over it: what the platform has must pass. */
-export async function startAcme(context: Context, values: object = {}): Promise<Acme> {
+export async function startAcme(
+  context: Context,
+  values: object = {},
+  beside?: Parameters<typeof installGuard>[2],
+): Promise<Acme> {
   const { plane, mustKubectl } = context
   const cluster = (name: string): string => join(context.root, `examples/cluster/${name}.yaml`)
   await context.istiod()
   const installed = await plane.call('GET', meshPath)
   await mustKubectl(['apply', '--server-side', '-f', cluster('namespaces')])
   await setMesh(context, { ...installed, data: exampleMesh(cluster('istio'))['data'] })
-  const guard = await installGuard(context, acmeValues(context, values))
+  const guard = await installGuard(context, acmeValues(context, values), beside)
   const rest = ['network', 'egress-gateway', 'ingress-gateway', 'apps'].flatMap(name => ['-f', cluster(name)])
   await mustKubectl([...asPlatform, 'apply', '--server-side', ...rest])
   return {

@@ -23,9 +23,18 @@ export const configurations = {
   mutating: `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/egress-${guardName}`,
 } as const
 
-/** Installs the chart with values, and waits until every replica is ready and the API server asks them. */
-export async function installGuard(context: Context, values: object = {}): Promise<Guard> {
+/**
+ * Installs the chart with values, and waits until every replica is ready and the API server asks them. What is to stand
+ * beside it in its namespace (ConfigMaps of the policy) is made first.
+ */
+export async function installGuard(
+  context: Context,
+  values: object = {},
+  beside: (namespace: string) => readonly object[] = () => [],
+): Promise<Guard> {
   const guard: Guard = { release: guardName, namespace: await context.freshNamespace({}, 'guard'), values }
+  const objects = beside(guard.namespace)
+  if (objects.length > 0) await context.apply(objects)
   await mustHelm(context, guard, 'install', values)
   await guardReady(context, guard)
   await guardAsked(context, guard)
@@ -127,11 +136,16 @@ export async function guardMetric(context: Context, guard: Guard, name: string, 
 
 /** Returns the sum of a metric of one replica, 0 where it has none; `labels` is text that series have: `state="absent"`. */
 export async function podMetric(pod: PodRun, name: string, labels = ''): Promise<number> {
-  const { host, port } = pod.reach(9090)
-  const answer = await fetch(`http://${host}:${port}/metrics`, { signal: AbortSignal.timeout(5000) })
-  const lines = (await answer.text()).split('\n')
+  const lines = (await podMetrics(pod)).split('\n')
   const series = lines.filter(line => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
   return series.filter(line => line.includes(labels)).reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
+}
+
+/** Returns all metrics of one replica, as it exposes them. */
+export async function podMetrics(pod: PodRun): Promise<string> {
+  const { host, port } = pod.reach(9090)
+  const answer = await fetch(`http://${host}:${port}/metrics`, { signal: AbortSignal.timeout(5000) })
+  return answer.text()
 }
 
 /** A line of a guard's log. */
