@@ -94,6 +94,13 @@ t.test('problems: all of all files at once, each with its place, what and fix', 
       ],
     ],
     [
+      'an action that YAML takes for false',
+      [policy('  rules:\n    no-allow-any: {enforcementAction: off}\n')],
+      [
+        'a.yaml:6:20 spec.rules.no-allow-any.enforcementAction: "false" is none of deny, warn, dryrun or off, write "off" in quotes, without which it is false',
+      ],
+    ],
+    [
       'an unknown param',
       [policy('  rules:\n    no-capture-bypass: {params: {excludableRange: []}}\n')],
       [

@@ -167,12 +167,18 @@ function notOneOf(path: Path, error: ErrorObject, given: string): PlainFault {
   const allowed: readonly unknown[] = Array.isArray(error.schema) ? error.schema : []
   const words = allowed.map(String)
   const meant = nearest(show(error.data), words)
+  const fix = unquotedFix(error.data, words) ?? (meant && `did you mean ${JSON.stringify(meant)}?`)
   return {
     name: 'notOneOf',
     path,
     what: `${given} is none of ${enumerate(words, 'or')}`,
-    ...(meant === undefined ? {} : { fix: `did you mean ${JSON.stringify(meant)}?` }),
+    ...(fix === undefined ? {} : { fix }),
   }
+}
+
+/** Kubernetes reads YAML in which the bare word off is false. */
+function unquotedFix(value: unknown, words: readonly string[]): string | undefined {
+  return value === false && words.includes('off') ? 'write "off" in quotes, without which it is false' : undefined
 }
 
 function propertiesOf(error: ErrorObject): object {
