@@ -5,16 +5,7 @@ import { parse } from 'yaml'
 import { acmeValues, daysFromNow, startAcme } from './acme.ts'
 import { mustRefuse, notesOf, send, warningsOf } from './asked.ts'
 import type { Case, Context } from './context.ts'
-import {
-  type Guard,
-  guardAsked,
-  guardLogs,
-  guardMetric,
-  guardPods,
-  guardReady,
-  podMetrics,
-  upgradeGuard,
-} from './guard.ts'
+import { type Guard, guardLogs, guardMetric, guardPods, guardReady, podMetrics, upgradeGuard } from './guard.ts'
 import type { Item } from './plane/client.ts'
 
 /** What this suite shows. */
@@ -240,7 +231,8 @@ async function workload(context: Context, guard: Guard): Promise<void> {
 async function audit(context: Context, test: Case, guard: Guard, installed: object): Promise<void> {
   await upgradeGuard(context, guard, { ...installed, mode: 'audit' })
   await guardReady(context, guard)
-  await guardAsked(context, guard)
+  // Those of before still answer until they end.
+  await context.waitFor(() => guardPods(context, guard).length === 2, { what: 'the old guards to go' })
   await test('audit: a refusal is told and not carried out', async () => {
     const name = 'collector'
     const spec = {
