@@ -527,6 +527,8 @@ t.test('probes', async t => {
   metrics.policy(policy)
   metrics.policy({ ...policy, revision: 'next' })
   metrics.certificate(now, now)
+  const nothing = { kind: 'Pod', state: 'synced', objects: 0, relists: 0, missed: 0, restarts: { cut: 0 } }
+  metrics.cluster({ kinds: () => [nothing], staleness: () => 0, leads: () => false })
   let ready = true
   const app = probesApp(metrics, () => ready)
   t.teardown(() => app.close())

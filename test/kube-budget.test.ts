@@ -59,20 +59,27 @@ interface Asked {
 }
 
 /** A server that answers as told, and whose watches last as long as they are asked to. */
-function simulated(clock: Clock, answer: (path: string) => Reply): { cluster: WatchableCluster; asked: Asked[] } {
+function simulated(
+  clock: Clock,
+  answer: (path: string) => Reply,
+  isMute = false,
+): { readonly cluster: WatchableCluster; readonly asked: readonly Asked[] } {
   const asked: Asked[] = []
   const cluster: WatchableCluster = {
     send: async (_, path) => {
       asked.push({ path, at: clock.now(), isWatch: false })
       return answer(path)
     },
-    watch: async (path: string, { query, signal, opened }: WatchOptions): Promise<Ending> => {
+    watch: async (path: string, { query, signal, silence, opened }: WatchOptions): Promise<Ending> => {
       asked.push({ path, at: clock.now(), isWatch: true })
       const reply = answer(path)
       if (reply.status !== 200) return { how: 'answered', reply }
       opened?.()
-      await clock.sleep(Number(query?.['timeoutSeconds']) * second, signal)
-      return signal?.aborted ? { how: 'stopped' } : { how: 'closed' }
+      const lasts = Number(query?.['timeoutSeconds']) * second
+      const isSilent = isMute && silence < lasts
+      await clock.sleep(isSilent ? silence : lasts, signal)
+      if (signal?.aborted) return { how: 'stopped' }
+      return { how: isSilent ? 'silent' : 'closed' }
     },
   }
   return { cluster, asked }
@@ -97,28 +104,31 @@ function everything(path: string, count = 0): Reply {
   return { status: 200, retryAfter: undefined, body: { kind: 'APIGroupDiscoveryList', items } }
 }
 
-t.test('a quiet day costs no kind more than 15 calls an hour', async t => {
-  const clock = new SimulatedClock()
-  const { cluster, asked } = simulated(clock, path => everything(path, 3))
-  const inventory = startInventory({
-    cluster,
-    kinds,
-    configMaps: [{ namespace: 'istio-system', name: 'istio' }],
-    clock,
+for (const isMute of [false, true]) {
+  const bookmarks = isMute ? 'without bookmarks' : 'with bookmarks'
+  t.test(`a quiet day costs no kind more than 15 calls an hour, ${bookmarks}`, async t => {
+    const clock = new SimulatedClock()
+    const { cluster, asked } = simulated(clock, path => everything(path, 3), isMute)
+    const inventory = startInventory({
+      cluster,
+      kinds,
+      configMaps: [{ namespace: 'istio-system', name: 'istio' }],
+      clock,
+    })
+    await clock.goTo(24 * hour)
+    t.ok(inventory.isSettled())
+    for (const [path, calls] of Map.groupBy(asked, ({ path }) => path)) {
+      const perHour = calls.length / 24
+      t.ok(perHour <= 15, `${path}: ${perHour.toFixed(1)} an hour`)
+      if (path !== '/apis') t.ok(perHour > 5, 'and it is watched all the time')
+    }
+    t.equal(asked.filter(({ path }) => path === '/apis').length, 1, 'nothing is missing, so discovery is asked once')
+    for (const { staleness, missed, restarts, kind } of inventory.status()) {
+      t.match({ staleness, missed, cut: restarts.cut }, { staleness: 0, missed: 0, cut: 0 }, kind)
+    }
+    inventory.stop()
   })
-  await clock.goTo(24 * hour)
-  t.ok(inventory.isSettled())
-  for (const [path, calls] of Map.groupBy(asked, ({ path }) => path)) {
-    const perHour = calls.length / 24
-    t.ok(perHour <= 15, `${path}: ${perHour.toFixed(1)} an hour`)
-    if (path !== '/apis') t.ok(perHour > 5, 'and it is watched all the time')
-  }
-  t.equal(asked.filter(({ path }) => path === '/apis').length, 1, 'nothing is missing, so discovery is asked once')
-  for (const { staleness, missed, restarts, kind } of inventory.status()) {
-    t.match({ staleness, missed, cut: restarts.cut }, { staleness: 0, missed: 0, cut: 0 }, kind)
-  }
-  inventory.stop()
-})
+}
 
 t.test('kinds that are not installed cost one question in about 20 seconds, all together', async t => {
   const clock = new SimulatedClock()

@@ -288,8 +288,8 @@ t.test('a leader whose work fails gives way', async t => {
   })
   await setImmediate()
   const b = replica(store, 'b')
-  await pass(6 * second, [a.clock, b.clock], () => b.isLeader())
-  t.strictSame(a.told, ['elected', 'crashed: Error: no', 'ended: what the leader does failed'])
+  await pass(15 * second, [a.clock, b.clock], () => notBoth(a, b))
+  t.strictSame(a.told, ['elected', 'crashed: Error: no', 'ended: what the leader does failed'], 'and lets others try')
   t.ok(b.isLeader())
   await Promise.all([a.stop(), b.stop()])
 })
@@ -358,7 +358,7 @@ t.test('whatever happens, no two lead at once, and one does when it is over', as
       await Promise.all(replicas.map(one => one.stop()))
       if (holder(store) !== '') throw new Error(`${holder(store)} keeps the lease`)
     }),
-    { numRuns: 60 },
+    { numRuns: 25 },
   )
   await t.resolves(law)
 })

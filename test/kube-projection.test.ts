@@ -166,7 +166,7 @@ t.test('what is held: kinds from the rules, each with a name for URLs and with f
   t.strictSame(Object.keys(fieldsRead).sort(), kinds, 'fields of these kinds and no others')
   t.strictSame(
     kinds.filter(isMetadataOnly),
-    ['CronJob.batch', 'Job.batch', 'ReplicaSet.apps', 'ReplicationController'],
+    ['CronJob.batch', 'Job.batch', 'Pod', 'ReplicaSet.apps', 'ReplicationController'],
     'kinds whose metadata alone is asked for',
   )
   t.strictSame(['v1alpha3', 'v2', 'v1beta1', 'odd', 'v1', 'v1beta2', 'v10', 'v1alpha3'].sort(compareVersions), [

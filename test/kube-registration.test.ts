@@ -321,6 +321,26 @@ t.test('a CA that another party writes is left to it', async t => {
   await provided.stop()
 })
 
+t.test('where there is no mutating configuration nothing is said of it', async t => {
+  const [store, clock, told, term] = [new Store(), new TestClock(), [] as string[], new AbortController()]
+  store.put(url, installed())
+  const kept = createRegistration({
+    names: { validating: 'sallyport', mutating: undefined },
+    watch: store.watch,
+    clock,
+    serving: () => ({ authorities }),
+  }).keep({
+    cluster: store,
+    signal: term.signal,
+    events: { state: kind => told.push(kind), wrote: kind => told.push(kind) },
+  })
+  await pass(3000, [clock])
+  t.equal(store.watchers, 1)
+  t.strictSame([...new Set(told)], ['validating'])
+  term.abort()
+  await kept
+})
+
 t.test('one who stops in the middle says nothing more', async t => {
   const run = await running(installed(), 'not yet')
   const hanging = Promise.withResolvers<undefined>()

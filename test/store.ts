@@ -150,6 +150,11 @@ export class TestClock implements Clock {
     return this.#timers.size
   }
 
+  /** Milliseconds until the first is called back. */
+  get next(): number {
+    return Math.min(...Array.from(this.#timers, ({ due }) => due - this.#elapsed))
+  }
+
   pass(milliseconds: number): void {
     this.#elapsed += milliseconds
     if (!this.stopped) this.ring()
@@ -170,8 +175,12 @@ export async function pass(
   clocks: readonly TestClock[],
   look: (passed: number) => unknown = () => false,
 ): Promise<void> {
-  const step = 100
-  for (let passed = step; passed <= milliseconds; passed += step) {
+  for (let passed = 0; passed < milliseconds; ) {
+    await setImmediate()
+    const next = Math.min(...clocks.map(clock => clock.next))
+    // Hours in which everybody waits are passed at once.
+    const step = next > 60_000 && Number.isFinite(next) ? Math.min(next, milliseconds - passed) : 100
+    passed += step
     for (const clock of clocks) clock.pass(step)
     await setImmediate()
     if (look(passed) === true) return

@@ -8,8 +8,8 @@ import { good } from '../istio/result.ts'
 import { serviceNames, throwawayPair } from '../kube/authority.ts'
 import { connect } from '../kube/client.ts'
 import type { Candidate } from '../kube/lease.ts'
+import { watchObjects } from '../kube/object.ts'
 import { createRegistration } from '../kube/registration.ts'
-import { objectWatcher } from '../kube/watchobject.ts'
 import {
   followInventory,
   type Known,
@@ -87,8 +87,7 @@ export async function serveCluster(flags: ServeFlags, log: Log, surroundings: Su
     'listening',
   )
 
-  const watch = objectWatcher({
-    cluster,
+  const watch = watchObjects(cluster, {
     moved: ({ kind, name, to, why }) => {
       if (to === 'forbidden')
         log.error({ [logField.kind]: kind, [logField.name]: name, [logField.why]: why }, 'may not be read')

@@ -20,7 +20,8 @@ export interface ClusterSettings extends Settings {
   readonly lease: string
   /** Names of the webhook configurations. */
   readonly validating: string
-  readonly mutating: string
+  /** Undefined where pods are left as they are. */
+  readonly mutating: string | undefined
   /** ConfigMaps of the guard's own namespace, in the order in which they merge. */
   readonly policyConfigMaps: readonly string[]
   readonly watchedConfigMaps: readonly { readonly namespace: string; readonly name: string }[]
@@ -75,7 +76,7 @@ export function readClusterSettings(flags: ServeFlags): ClusterSettings {
     tlsSecret: needed('tlsSecret', '--tls-secret'),
     lease: needed('lease', '--lease'),
     validating: needed('validating', '--validating'),
-    mutating: needed('mutating', '--mutating'),
+    mutating: flags.mutating === undefined ? undefined : needed('mutating', '--mutating'),
     policyConfigMaps: policyConfigmap,
     watchedConfigMaps,
     staleLimit: limit * 1000,

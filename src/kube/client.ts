@@ -151,8 +151,7 @@ type Break = Exclude<Ending, { readonly how: 'answered' }>
 async function watch(access: Access, agent: Agent, at: WatchAt, take: (line: string) => boolean): Promise<Ending> {
   const { path, query = {}, accept, signal, silence, opened } = at
   const patience = new AbortController()
-  // It runs also while nobody answers at all.
-  const timer = setTimeout(() => patience.abort(), silence)
+  let timer = setTimeout(() => patience.abort(), Math.min(silence, requestTimeout))
   const call: Call = {
     method: 'GET',
     path,
@@ -169,11 +168,13 @@ async function watch(access: Access, agent: Agent, at: WatchAt, take: (line: str
     if (response.statusCode !== 200) {
       return { how: 'answered', reply: { ...headOf(response), body: parse(await collect(response)) } }
     }
+    clearTimeout(timer)
+    timer = setTimeout(() => patience.abort(), silence)
     opened?.()
     return await follow(response, take, () => timer.refresh()).catch(broken)
   } catch (error) {
-    const end = broken(error)
-    return end.how === 'cut' ? { how: 'answered', reply: unreachable(end.why) } : end
+    if (signal?.aborted === true) return { how: 'stopped' }
+    return { how: 'answered', reply: unreachable(patience.signal.aborted ? 'no answer for too long' : error) }
   } finally {
     clearTimeout(timer)
   }

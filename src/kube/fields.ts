@@ -69,7 +69,7 @@ export const fieldsRead: Readonly<Record<Kind, readonly string[]>> = {
     'spec.policyTypes',
   ],
   'PeerAuthentication.security.istio.io': ['spec.mtls.mode', ...target],
-  Pod: [templatesAnnotation, 'metadata.labels', 'spec.containers[*].name'],
+  Pod: [templatesAnnotation, 'metadata.labels'],
   'ProxyConfig.networking.istio.io': ['spec.environmentVariables', 'spec.selector'],
   'ReplicaSet.apps': chain,
   ReplicationController: chain,

@@ -131,16 +131,20 @@ class LeaseCandidate implements Candidate {
 
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.#try()
-      await this.#clock.sleep(this.#pause(), signal)
+      const resigned = this.#resigning
+      if (resigned) await this.#resign()
+      else await this.#try()
+      // Another may do better.
+      await this.#clock.sleep(resigned ? leaseDuration : this.#pause(), signal)
     }
   }
 
+  async #resign(): Promise<void> {
+    this.#resigning = false
+    await this.#release()
+  }
+
   async #try(): Promise<void> {
-    if (this.#resigning) {
-      this.#resigning = false
-      return this.#release()
-    }
     // Whoever has not come to an end with one term does not ask for the next.
     if (this.#term === undefined && this.#working) return
     const asked = this.#clock.now()

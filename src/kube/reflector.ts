@@ -1,48 +1,21 @@
-import type { Change } from '../core/inventory.ts'
-import { printable, shorten } from '../core/text.ts'
-import { type Fields, field, text } from '../istio/json.ts'
+import type { Fields } from '../istio/json.ts'
 import { checkNowAndThen } from './check.ts'
-import type { Ending, WatchableCluster } from './client.ts'
-import { type Backoff, backoffOf, type Clock, within } from './clock.ts'
+import { type Backoff, backoffOf, within } from './clock.ts'
 import type { Reply } from './cluster.ts'
-import type { Location, Served } from './discovery.ts'
+import { type Doubt, doubtOf, reasonOf } from './doubt.ts'
 import { readEvent } from './event.ts'
 import { Held } from './held.ts'
 import { accepts, type Listing, listAll, waitAfter } from './pager.ts'
-import type { Project } from './projection.ts'
 import { partsOf } from './resources.ts'
-import { type Cause, causes, type Followed, type ReflectorStatus, type State, type Transition } from './status.ts'
-import type { Timing } from './timing.ts'
-
-/** What a reflector follows, and with what. */
-export interface ReflectorOptions {
-  readonly followed: Followed
-  readonly cluster: WatchableCluster
-  readonly clock: Clock
-  readonly timing: Timing
-  /** Where the kind is served, as known for no longer than so many milliseconds. */
-  readonly locate: (maxAge: number) => Promise<Location>
-  readonly projectFor: (apiVersion: string) => Project
-  /** True where nothing but metadata is wanted. */
-  readonly metadataOnly: boolean
-  readonly take: (changes: readonly Change[]) => void
-  readonly moved: (transition: Transition) => void
-  /** Ends it, as nothing else does. */
-  readonly signal: AbortSignal
-}
+import { type Cause, causes, type Followed, type ReflectorStatus, type State } from './status.ts'
+import { type ReflectorOptions, type Target, targetAt, watchQuery } from './target.ts'
+import { longestSilence } from './timing.ts'
 
 /** Times in a row that a watch may break at one place before everything is listed again. */
 const stuckLimit = 3
 
 /** Milliseconds below which a watch that ends has not been one. */
 const shortWatch = 1_000
-
-/** Where a collection is, and what its objects become. */
-interface Target {
-  readonly path: string
-  readonly query: Readonly<Record<string, string>>
-  readonly project: Project
-}
 
 /** What is to be done after a list or a watch. */
 type Next = { readonly watch: string } | 'list' | 'locate'
@@ -63,9 +36,11 @@ export class Reflector {
   #missed = 0
   #lastContact: number
   #isOpen = false
-  /** In how many watches running nothing came before they broke. */
+  /** In how many watches running nothing came before they broke, and before they were given up. */
   #stuck = 0
-  #refusedSince: number | undefined
+  #silences = 0
+  readonly #refusal: Doubt
+  readonly #gone: Doubt
   /** Ends the watch that is open, for a list. */
   #relist: (() => void) | undefined
 
@@ -74,6 +49,8 @@ export class Reflector {
     this.#options = options
     this.#held = new Held({ group, kind: name }, options.take)
     this.#backoff = backoffOf(options.clock, { longest: options.timing.longestWait })
+    this.#refusal = doubtOf(options.clock)
+    this.#gone = doubtOf(options.clock)
     this.#lastContact = options.clock.now()
   }
 
@@ -93,11 +70,13 @@ export class Reflector {
   /** Returns how it is. */
   status(): ReflectorStatus {
     const { followed, clock } = this.#options
+    // Where nothing is held nothing can be stale; the state says what that means.
+    const isHolding = this.#state === 'synced' || this.#state === 'waiting'
     return {
       ...followed,
       state: this.#state,
       objects: this.#held.size,
-      staleness: this.#isOpen || this.#state === 'absent' ? 0 : clock.now() - this.#lastContact,
+      staleness: this.#isOpen || !isHolding ? 0 : clock.now() - this.#lastContact,
       relists: Math.max(0, this.#lists - 1),
       restarts: { ...this.#restarts },
       missed: this.#missed,
@@ -109,37 +88,29 @@ export class Reflector {
   /** Follows until the signal is given. */
   async run(): Promise<void> {
     const { signal, timing } = this.#options
-    let maxAge = timing.absent[0]
     while (!signal.aborted) {
-      const target = await this.#locate(maxAge)
-      if (target === undefined) continue
-      await this.#follow(target)
-      // What was known before it went is known no more.
-      maxAge = shortWatch
+      // Where it was when it was last seen is no answer to where it has gone.
+      const target = await this.#locate(this.#state === 'synced' ? shortWatch : timing.absent[0])
+      if (target !== undefined) await this.#follow(target)
     }
   }
 
   async #locate(maxAge: number): Promise<Target | undefined> {
-    const { locate, timing } = this.#options
+    const { clock, locate, timing } = this.#options
     const location = await locate(maxAge)
-    if (location.is === 'served') return this.#targetAt(location.at)
-    if (location.is === 'unknown') await this.#recover(location.reply)
-    else {
+    if (location.is === 'served') return targetAt(location.at, this.#options)
+    if (location.is === 'unknown') {
+      await this.#recover(location.reply)
+      return undefined
+    }
+    const isSure = this.#state !== 'synced' || this.#gone.lasts() >= timing.refusal
+    if (isSure) {
       this.#held.clear()
+      this.#why = undefined
       this.#move('absent', undefined)
-      await this.#sleep(within(timing.absent, this.#options.clock))
     }
+    await this.#sleep(within(isSure ? timing.absent : timing.again, clock))
     return undefined
-  }
-
-  #targetAt({ apiVersion, root, plural }: Served): Target {
-    const { followed, projectFor } = this.#options
-    const { namespace, name } = followed
-    return {
-      path: namespace === undefined ? `${root}/${plural}` : `${root}/namespaces/${namespace}/${plural}`,
-      query: name === undefined ? {} : { fieldSelector: `metadata.name=${name}` },
-      project: projectFor(apiVersion),
-    }
   }
 
   async #follow(target: Target): Promise<void> {
@@ -200,19 +171,15 @@ export class Reflector {
     let version = from
     let fault: Cause | undefined
     const began = clock.now()
+    const seconds = Math.round(within(timing.watch, clock))
     const ending = await cluster.watch(
       target.path,
       {
-        query: {
-          ...target.query,
-          watch: '1',
-          resourceVersion: from,
-          allowWatchBookmarks: 'true',
-          timeoutSeconds: String(Math.round(within(timing.watch, clock))),
-        },
+        query: watchQuery(target, from, seconds),
         accept: metadataOnly ? accepts.metadataWatch : accepts.watch,
         signal: AbortSignal.any([signal, relist.signal]),
-        silence: within(timing.silence, clock),
+        // A server sends no bookmarks of a kind of which it has seen no event since it started.
+        silence: within(timing.silence, clock) * Math.min(2 ** this.#silences, longestSilence),
         opened: () => {
           this.#isOpen = true
           this.#hear()
@@ -232,10 +199,14 @@ export class Reflector {
     this.#stuck = version === from ? this.#stuck : 0
     if (relist.signal.aborted) return this.#restart('missed', 'list', 0)
     if (ending.how === 'answered') return this.#refused(ending.reply, version)
-    return this.#resume(fault ?? causeOf(ending), version, clock.now() - began)
+    const cause = fault ?? (ending.how === 'stopped' ? 'error' : ending.how)
+    // A server that shuts down closes all watches at once, long before their time.
+    const isEarly = cause === 'closed' && clock.now() - began < seconds * 900
+    return this.#resume(isEarly ? 'cut' : cause, version, clock.now() - began)
   }
 
   #take(line: string, { project }: Target): { readonly version: string } | { readonly fault: Cause } {
+    this.#silences = 0
     const event = readEvent(line)
     switch (event.is) {
       case 'stored':
@@ -263,6 +234,7 @@ export class Reflector {
       case 'closed':
         return this.#restart(cause, watch, lasted < shortWatch ? this.#backoff.next() : 0)
       case 'silent':
+        this.#silences += 1
         return this.#restart(cause, watch, 0)
       case 'cut':
         return this.#restart(cause, watch, within(timing.reconnect, clock))
@@ -283,36 +255,35 @@ export class Reflector {
   async #refused(reply: Reply, version: string): Promise<Next> {
     if (reply.status === 410) return this.#resume('expired', version, 0)
     const next = await this.#recover(reply)
-    // A server that is busy or away still has the state to go on from, as likely as not.
-    const isPassing = reply.status === 0 || reply.status === 429 || reply.status >= 500
-    return isPassing ? { watch: version } : next
+    // As long as what is held holds, the server most likely still has the state to go on from.
+    return next === 'list' && this.#state === 'synced' ? { watch: version } : next
   }
 
   /** Waits after an answer that was none, and says what is to be done then. */
   async #recover(reply: Reply): Promise<'list' | 'locate'> {
-    const { clock, timing } = this.#options
     this.#restarts[reply.status === 0 ? 'unreachable' : 'refused'] += 1
     this.#why = reasonOf(reply)
-    let wait = waitAfter(reply, this.#backoff, clock)
-    if (reply.status === 403) {
-      const now = clock.now()
-      this.#refusedSince ??= now
-      const lasts = now - this.#refusedSince
-      // A server that has just started may refuse what it permits a moment later.
-      if (this.#state !== 'synced' || lasts >= timing.refusal) {
-        this.#held.clear()
-        this.#move('forbidden', this.#why)
-      }
-      if (lasts >= timing.forbidden[0]) wait = within(timing.forbidden, clock)
-    }
-    await this.#sleep(wait)
+    await this.#sleep(this.#waitAfter(reply))
     return reply.status === 404 ? 'locate' : 'list'
+  }
+
+  #waitAfter(reply: Reply): number {
+    const { clock, timing } = this.#options
+    if (reply.status !== 403) return waitAfter(reply, this.#backoff, clock)
+    const lasts = this.#refusal.lasts()
+    const isKnown = this.#state === 'synced' || this.#state === 'absent'
+    // A server that has just started refuses what it permits a moment later.
+    if (isKnown && lasts < timing.refusal) return within(timing.again, clock)
+    this.#held.clear()
+    this.#move('forbidden', this.#why)
+    return lasts < timing.forbidden[0] ? waitAfter(reply, this.#backoff, clock) : within(timing.forbidden, clock)
   }
 
   #hear(): void {
     this.#lastContact = this.#options.clock.now()
     this.#why = undefined
-    this.#refusedSince = undefined
+    this.#refusal.clear()
+    this.#gone.clear()
   }
 
   #move(to: State, why: string | undefined): void {
@@ -326,16 +297,4 @@ export class Reflector {
     const { clock, signal } = this.#options
     return clock.sleep(milliseconds, signal)
   }
-}
-
-function causeOf({ how }: Exclude<Ending, { readonly how: 'answered' }>): Cause {
-  return how === 'stopped' ? 'error' : how
-}
-
-/** Longest reason that is kept. */
-const reasonLimit = 200
-
-function reasonOf({ status, body }: Reply): string {
-  const said = text(field(body, 'message')) ?? (typeof body === 'string' ? body : '')
-  return printable(shorten(status === 0 ? said : `HTTP ${status}: ${said}`, reasonLimit))
 }

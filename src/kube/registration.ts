@@ -31,7 +31,8 @@ export interface RegistrationEvents {
 
 /** Which configurations, and from when on. */
 export interface RegistrationOptions {
-  readonly names: Readonly<Record<ConfigurationKind, string>>
+  /** Undefined where there is none of the kind. */
+  readonly names: Readonly<Record<ConfigurationKind, string | undefined>>
   readonly watch: WatchObject
   /** Returns what replicas serve by, and undefined as long as they may not be asked. */
   serving(): Serving | undefined
@@ -83,7 +84,9 @@ interface Parts {
 async function keepOne(kind: ConfigurationKind, { options, writing, bell }: Parts): Promise<void> {
   const { signal, events } = writing
   const { clock = realClock } = options
-  const path = configurationPath(kind, options.names[kind])
+  const name = options.names[kind]
+  if (name === undefined) return
+  const path = configurationPath(kind, name)
   let seen: Seen | undefined
   let told = ''
   const step = async (): Promise<StepOutcome> => {

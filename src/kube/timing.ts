@@ -22,8 +22,10 @@ export interface Timing {
   readonly absent: Span
   /** Between two tries of what may not be read, once it has been refused for `refusal`. */
   readonly forbidden: Span
-  /** For how long a refusal may be a server's that has just started. */
+  /** For how long a server may refuse, or not know, what it does when it has come up. */
   readonly refusal: number
+  /** Between two questions meanwhile. */
+  readonly again: Span
 }
 
 /** Times that keep a mesh fresh with fewer than 15 calls an hour for each kind. */
@@ -39,4 +41,8 @@ export const defaultTiming: Timing = {
   absent: [20_000, 30_000],
   forbidden: [240_000, 300_000],
   refusal: 30_000,
+  again: [1_000, 3_000],
 }
+
+/** How much longer silence is borne, at most, where it was only quiet the last times. */
+export const longestSilence = 4

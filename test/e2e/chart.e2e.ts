@@ -16,6 +16,11 @@ export const name = 'the chart as Helm renders it and the API server takes it'
 export async function run(context: Context, test: Case): Promise<void> {
   await context.apply([monitors])
   for (const scenario of scenariosOf(context)) await runScenario(scenario, context, test)
+  for (const [what, values, why] of refused) {
+    await test(`is not rendered: ${what}`, async () => {
+      await assert.rejects(render(context, { release: 'trial-refused', namespace: 'guards', values }), why)
+    })
+  }
   await runConfigurations(context, test)
   await context.mustKubectl(['delete', '-f', '-'], JSON.stringify(monitors))
 }
@@ -39,6 +44,16 @@ const monitors = {
     ],
   },
 }
+
+/** Values that would not do what they say, with what Helm prints. */
+const refused: readonly (readonly [what: string, values: object, why: RegExp])[] = [
+  ['one guard that enforces', { mode: 'enforce', replicas: 1 }, /mode: enforce needs replicas: 2 or more/],
+  ['the mesh in kube-system', { istio: { agentNamespaces: ['kube-system'] } }, /kube-system is never asked about/],
+  ['the mesh beside the guard', { istio: { rootNamespace: 'guards' } }, /guards is never asked about/],
+  ['one port for two', { metrics: { port: 9443 } }, /must differ/],
+  ['an unknown value', { mod: 'enforce' }, /additional properties 'mod' not allowed/],
+  ['an unknown mode', { mode: 'strict' }, /value must be one of 'audit', 'enforce'/],
+]
 
 async function runScenario({ name, file, namespaces }: Scenario, context: Context, test: Case): Promise<void> {
   const namespace = await context.freshNamespace()

@@ -93,14 +93,13 @@ export async function run(context: Context, test: Case): Promise<void> {
   await test('a crashed container is started again', async () => {
     const [pod] = node.pods(namespace)
     const name = pod?.pod.metadata.name ?? ''
+    const state = (): Promise<string> => {
+      const jsonpath = '{.status.containerStatuses[0].restartCount} {.status.containerStatuses[0].ready}'
+      return mustKubectl(['-n', namespace, 'get', 'pod', name, `-o=jsonpath=${jsonpath}`])
+    }
+    equal(await state(), '0 true')
     node.kill(namespace, name, 'SIGKILL')
-    await waitFor(
-      async () => {
-        const jsonpath = '{.status.containerStatuses[0].restartCount}{.status.containerStatuses[0].ready}'
-        return (await mustKubectl(['-n', namespace, 'get', 'pod', name, `-o=jsonpath=${jsonpath}`])) === '1true'
-      },
-      { what: 'a restart' },
-    )
+    await waitFor(async () => (await state()) === '1 true', { what: 'a restart' })
   })
 
   await test('the API server is restarted, and the webhook is called again', async () => {

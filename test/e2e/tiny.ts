@@ -103,7 +103,8 @@ export function tinyObjects(): readonly object[] {
                   { name: 'probes', containerPort: 9090 },
                 ],
                 readinessProbe: probe('/readyz'),
-                livenessProbe: probe('/livez'),
+                // On a busy machine the program may take seconds to start.
+                livenessProbe: { ...probe('/livez'), failureThreshold: 30 },
                 securityContext: { readOnlyRootFilesystem: true },
                 volumeMounts: [
                   { name: 'tls', mountPath: '/tls', readOnly: true },

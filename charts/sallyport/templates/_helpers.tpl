@@ -53,9 +53,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- printf "egress-%s" (include "sallyport.fullname" .) -}}
 {{- end }}
 
-{{- /* Namespaces that the platform runs the mesh in. */}}
+{{- /*
+Namespaces that the platform runs the mesh in. Those in which agents of the nodes are installed by other tools than Helm are
+among them before they are there: nodes without agents take no pods.
+*/}}
 {{- define "sallyport.platformNamespaces" -}}
-{{- concat (list .Values.istio.rootNamespace) .Values.istio.gatewayNamespaces .Values.istio.agentNamespaces | uniq | sortAlpha | toJson -}}
+{{- concat (list .Values.istio.rootNamespace "istio-cni" "ztunnel") .Values.istio.gatewayNamespaces .Values.istio.agentNamespaces | uniq | sortAlpha | toJson -}}
 {{- end }}
 
 {{- /* Namespaces about whose pods nobody is ever asked: the cluster starts by them, and so does the guard. */}}
@@ -75,7 +78,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 
 {{- /* Namespaces besides the root namespace in which istio-cni may be configured. */}}
 {{- define "sallyport.agentNamespaces" -}}
-{{- without (concat (list "kube-system") .Values.istio.agentNamespaces | uniq | sortAlpha) .Values.istio.rootNamespace | toJson -}}
+{{- without (concat (list "istio-cni" "kube-system") .Values.istio.agentNamespaces | uniq | sortAlpha) .Values.istio.rootNamespace | toJson -}}
 {{- end }}
 
 {{- /* What values say that would not do what they say. */}}

@@ -1,6 +1,7 @@
 import { defineRule } from '../../core/rule.ts'
-import { field, text } from '../../istio/json.ts'
-import { containersOf, proxyContainerName } from '../../istio/workload.ts'
+import { templatesAnnotation } from '../../istio/injection.ts'
+import { dig, field, text } from '../../istio/json.ts'
+import { proxyContainerName } from '../../istio/workload.ts'
 
 type Message = 'opened'
 
@@ -47,7 +48,9 @@ export default defineRule<Message, Record<never, never>>({
       if (tools.inventory.knows('Pod')) return
       return tools.notJudged(path, `which container of ${ref.namespace}/${ref.name} is meant`, 'name the container')
     }
-    const names = [...containersOf(pod)].filter(entry => entry.list === 'containers').map(({ name }) => name)
-    if (names.length === 1 && names[0] === proxyContainerName) tools.report('opened', { path, value: '' })
+    // By its metadata, which is all that is kept of pods: this template makes the proxy the only container.
+    const templates = text(dig(pod, 'metadata', 'annotations', templatesAnnotation)) ?? ''
+    if (templates.split(',').some(template => template.trim() === 'gateway'))
+      tools.report('opened', { path, value: '' })
   },
 })

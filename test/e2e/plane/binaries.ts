@@ -78,17 +78,18 @@ export function moduleFolder(name: string): string {
   return join(goFolder, name)
 }
 
-/** Returns what a part was made from, in a few words: it is up to date where this has not changed. */
-export function keyOf(part: Part, goVersion: string): string {
+/**
+ * Returns the folder of a part in the cache, which is there only once the part is made. What the part is made from is in
+ * its name, so that working copies with other versions do not take turns in building.
+ */
+export function partFolder(part: Part): string {
   const { module, main, link, install } = recipeOf(part)
-  const hash = createHash('sha256')
-    .update(JSON.stringify([main, link, install]))
-    .update(goVersion)
+  const hash = createHash('sha256').update(JSON.stringify([main, link, install]))
   if (module !== undefined) {
     const sources = main?.startsWith('./') ? [join(main, 'main.go')] : []
     for (const file of ['go.mod', 'go.sum', ...sources]) hash.update(readFileSync(join(moduleFolder(module), file)))
   }
-  return `${hash.digest('hex').slice(0, 16)} ${goVersion}`
+  return join(cache, `${part}-${hash.digest('hex').slice(0, 12)}`)
 }
 
 /** Parts that a folder of envtest's brings too. */
@@ -102,15 +103,24 @@ export function assetOf(part: Part): string | undefined {
 
 /** Returns the path of a binary, from KUBEBUILDER_ASSETS or from the cache. */
 export function binary(part: Exclude<Part, 'manifests'>): string {
-  return assetOf(part) ?? join(cache, 'bin', part)
+  return assetOf(part) ?? join(partFolder(part), part)
 }
 
-/** The files that Istio and the Gateway API ship, once `manifests` is built. */
-export const manifests = {
+/** Files that Istio and the Gateway API ship. */
+export interface Manifests {
   /** Istio's CRDs, one file. */
-  istioCrds: join(cache, 'manifests', 'istio-crds.yaml'),
+  readonly istioCrds: string
   /** The Gateway API's CRDs of the experimental channel: a folder with a kustomization. */
-  gatewayApiCrds: join(cache, 'manifests', 'gateway-api-crds'),
-  /** Istio's charts: the folders `base` and `istiod`. */
-  charts: join(cache, 'manifests', 'charts'),
-} as const
+  readonly gatewayApiCrds: string
+  /** Istio's charts: a folder with `base` and `istiod`. */
+  readonly charts: string
+}
+
+/** Returns where the part `manifests` has them, or a folder that is to become it. */
+export function manifests(folder = partFolder('manifests')): Manifests {
+  return {
+    istioCrds: join(folder, 'istio-crds.yaml'),
+    gatewayApiCrds: join(folder, 'gateway-api-crds'),
+    charts: join(folder, 'charts'),
+  }
+}

@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { assetOf, cache, isPart, keyOf, manifests, moduleFolder, type Part, parts, recipeOf } from './binaries.ts'
+import { assetOf, cache, isPart, manifests, moduleFolder, type Part, partFolder, parts, recipeOf } from './binaries.ts'
 
 /** Makes the parts that are missing or out of date, one after the other, and says what it does and how long it takes. */
 export async function build(wanted: readonly Part[], say: (line: string) => void): Promise<void> {
@@ -14,9 +14,7 @@ export async function build(wanted: readonly Part[], say: (line: string) => void
     const { minutes } = recipeOf(part)
     say(`building ${part} (${index + 1} of ${missing.length}), about ${minutes} min the first time`)
     const started = Date.now()
-    await make(part)
-    mkdirSync(join(cache, 'keys'), { recursive: true })
-    writeFileSync(join(cache, 'keys', part), keyOf(part, goVersion))
+    await make(part, goVersion)
     say(`built ${part} in ${Math.round((Date.now() - started) / 1000)} s`)
   }
 }
@@ -38,47 +36,53 @@ function isThere(part: Part, goVersion: string, say: (line: string) => void): bo
     say(`${part}: uses ${asset}, as KUBEBUILDER_ASSETS says`)
     return true
   }
-  const made = part === 'manifests' ? manifests.charts : join(cache, 'bin', part)
-  const key = join(cache, 'keys', part)
-  return existsSync(made) && existsSync(key) && readFileSync(key, 'utf8') === keyOf(part, goVersion)
+  const stamp = join(partFolder(part), 'go')
+  return existsSync(stamp) && readFileSync(stamp, 'utf8') === goVersion
 }
 
-async function make(part: Part): Promise<void> {
-  const { module, main, link, install } = recipeOf(part)
-  if (module !== undefined && main === undefined) return copyManifests(moduleFolder(module))
-  const folder = join(cache, 'bin')
+/** Makes a part beside its place and moves it there: two runs may build at once, and what is there is always whole. */
+async function make(part: Part, goVersion: string): Promise<void> {
+  const target = partFolder(part)
+  const folder = `${target}.${process.pid}`
   mkdirSync(folder, { recursive: true })
-  // Two runs may build at once: each in a place of its own, and what is there is always whole.
-  const own = join(folder, `.${process.pid}`)
-  mkdirSync(own, { recursive: true })
   try {
-    const flags = ['-ldflags', `-s -w ${link ?? ''}`]
-    if (install !== undefined) {
-      // Outside of any module: the versions are those that the installed module names itself.
-      await go(['install', ...flags, install], folder, { GOBIN: own })
-    } else if (module !== undefined && main !== undefined) {
-      await go(['build', ...flags, '-o', join(own, part), main], moduleFolder(module))
-    }
-    renameSync(join(own, part), join(folder, part))
+    await fill(part, folder)
+    writeFileSync(join(folder, 'go'), goVersion)
+    rmSync(target, { recursive: true, force: true })
+    renameSync(folder, target)
+  } catch (cause) {
+    // Another run was faster, and made the same.
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'ENOTEMPTY')) throw cause
   } finally {
-    rmSync(own, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function fill(part: Part, folder: string): Promise<void> {
+  const { module, main, link, install } = recipeOf(part)
+  const flags = ['-ldflags', `-s -w ${link ?? ''}`]
+  if (install !== undefined) {
+    // Outside of any module: the versions are those that the installed module names itself.
+    await go(['install', ...flags, install], folder, { GOBIN: folder })
+  } else if (module !== undefined && main !== undefined) {
+    await go(['build', ...flags, '-o', join(folder, part), main], moduleFolder(module))
+  } else if (module !== undefined) {
+    await copyManifests(moduleFolder(module), folder)
   }
 }
 
 /** Copies CRDs and charts out of the modules that pilot-discovery is built from. */
-async function copyManifests(folder: string): Promise<void> {
-  const found = await go(['mod', 'download', '-json', 'istio.io/istio', 'sigs.k8s.io/gateway-api'], folder)
+async function copyManifests(module: string, folder: string): Promise<void> {
+  const found = await go(['mod', 'download', '-json', 'istio.io/istio', 'sigs.k8s.io/gateway-api'], module)
   const [istio = '', gatewayApi = ''] = [...found.matchAll(/"Dir": "([^"]+)"/g)].map(match => match[1])
-  const target = join(cache, 'manifests')
-  rmSync(target, { recursive: true, force: true })
-  mkdirSync(target, { recursive: true })
-  const charts = join(istio, 'manifests/charts')
-  cpSync(join(gatewayApi, 'config/crd/experimental'), manifests.gatewayApiCrds, { recursive: true })
-  cpSync(join(charts, 'base/files/crd-all.gen.yaml'), manifests.istioCrds)
-  cpSync(join(charts, 'base'), join(manifests.charts, 'base'), { recursive: true })
-  cpSync(join(charts, 'istio-control/istio-discovery'), join(manifests.charts, 'istiod'), { recursive: true })
+  const sources = join(istio, 'manifests/charts')
+  const { istioCrds, gatewayApiCrds, charts } = manifests(folder)
+  cpSync(join(gatewayApi, 'config/crd/experimental'), gatewayApiCrds, { recursive: true })
+  cpSync(join(sources, 'base/files/crd-all.gen.yaml'), istioCrds)
+  cpSync(join(sources, 'base'), join(charts, 'base'), { recursive: true })
+  cpSync(join(sources, 'istio-control/istio-discovery'), join(charts, 'istiod'), { recursive: true })
   // Modules are read-only in Go's cache; a folder that cannot be written cannot be removed either.
-  execFileSync('chmod', ['-R', 'u+w', target])
+  execFileSync('chmod', ['-R', 'u+w', folder])
 }
 
 /** Runs Go at low priority and returns what it printed; what it says meanwhile is shown only where it fails. */

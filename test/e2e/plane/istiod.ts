@@ -119,7 +119,7 @@ async function readyOrStop(running: Running, condition: () => Promise<boolean>):
 
 async function render(set: readonly string[]): Promise<readonly Item[]> {
   const settings = set.flatMap(setting => ['--set', setting])
-  const chart = join(manifests.charts, 'istiod')
+  const chart = join(manifests().charts, 'istiod')
   const { code, stdout, stderr } = await runCommand([
     binary('helm'),
     'template',

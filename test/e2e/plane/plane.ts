@@ -147,8 +147,8 @@ async function bringUp(
 /** Applies what every suite needs, and waits until it is served and controllers work. */
 async function prepare(kubectl: Plane['kubectl'], client: Client, manager: Running): Promise<void> {
   const sources = [
-    { args: ['-k', manifests.gatewayApiCrds] },
-    { args: ['-f', manifests.istioCrds] },
+    { args: ['-k', manifests().gatewayApiCrds] },
+    { args: ['-f', manifests().istioCrds] },
     { args: ['-f', '-'], input: userObjects },
   ]
   const applied = sources.map(async ({ args, input }) => {

@@ -3,7 +3,7 @@ import type { Places, Question } from './places.ts'
 
 /** Returns questions about namespaces and what belongs to none. */
 export async function clusterQuestions(
-  { tenant, platform, guard, release }: Places,
+  { tenant, guard, release }: Places,
   read: (path: string) => Promise<Item>,
 ): Promise<readonly Question[]> {
   const rbac = '/apis/rbac.authorization.k8s.io/v1'
@@ -23,6 +23,13 @@ export async function clusterQuestions(
       path: '/api/v1/namespaces',
       body: { metadata: { name: 'new' } },
       asked: 'cluster',
+    },
+    {
+      what: 'the namespace of the guard again',
+      method: 'POST',
+      path: '/api/v1/namespaces',
+      body: { metadata: { name: guard } },
+      asked: undefined,
     },
     {
       what: 'a namespace that the API server needs',
@@ -57,7 +64,7 @@ export async function clusterQuestions(
     { what: 'a namespace finalized', method: 'PUT', path: `${path}/finalize`, body: namespace, asked: undefined },
     { what: 'a namespace less', method: 'DELETE', path, asked: 'cluster' },
     { what: 'rights in a namespace', method: 'POST', path: bindings(tenant), body: binding('new'), asked: 'cluster' },
-    { what: 'rights of the guard', method: 'POST', path: bindings(platform), body: binding(release), asked: undefined },
+    { what: 'rights of the guard', method: 'POST', path: bindings(guard), body: binding(release), asked: undefined },
     {
       what: 'the guard’s name in a namespace of a tenant',
       method: 'POST',
