@@ -3,8 +3,8 @@ import type { Ending, WatchableCluster, WatchOptions } from '../src/kube/client.
 import { backoffOf, type Clock } from '../src/kube/clock.ts'
 import type { Reply } from '../src/kube/cluster.ts'
 import { startInventory } from '../src/kube/live.ts'
+import { watchObjects } from '../src/kube/object.ts'
 import { kindsHeld } from '../src/kube/resources.ts'
-import { objectWatcher } from '../src/kube/watchobject.ts'
 import { mutations } from '../src/mutations/index.ts'
 import { rules } from '../src/rules/index.ts'
 
@@ -186,7 +186,7 @@ t.test('however long the API server was away, the policy is watched again within
     isAway ? { status: 0, retryAfter: undefined, body: 'refused' } : everything(path),
   )
   const policy = { group: '', version: 'v1', plural: 'configmaps', namespace: 'sallyport-system', name: 'policy' }
-  const stop = objectWatcher({ cluster, moved: () => undefined, clock })(policy, () => undefined)
+  const stop = watchObjects(cluster, { clock })(policy, () => undefined)
   // Longer than a watch lasts, so that each round sees the server go.
   for (let back = 15 * minute; back < 2 * hour; back += 15 * minute) {
     isAway = true
