@@ -13,6 +13,14 @@ export const name = 'pods of real controllers, through Istio’s injector and th
 /** Shows that what should run gets its proxy and runs, and that what would leave past it does not start. */
 export async function run(context: Context, test: Case): Promise<void> {
   const [, classicIstiod] = await Promise.all([context.istiod(), startClassic(context)])
+  try {
+    await runWith(context, test)
+  } finally {
+    await endClassic(context, classicIstiod)
+  }
+}
+
+async function runWith(context: Context, test: Case): Promise<void> {
   const [native, classic, bare, egress] = await Promise.all([
     context.freshNamespace({ 'istio-injection': 'enabled' }, 'native'),
     context.freshNamespace({ 'istio.io/rev': classicRevision }, 'classic'),
@@ -36,12 +44,10 @@ export async function run(context: Context, test: Case): Promise<void> {
     await runInjector(context, test, place)
     await runGateways(context, test, place)
     await test('namespaces full of workloads are deleted while the guard guards', async () => {
-      const namespaces = [native, classic, bare, egress]
-      await context.mustKubectl(['delete', 'namespace', ...namespaces, '--timeout=90s'])
+      await context.mustKubectl(['delete', 'namespace', native, classic, bare, egress, '--timeout=90s'])
     })
   } finally {
     await uninstallGuard(context, guard)
-    await endClassic(context, classicIstiod)
   }
 }
 
