@@ -18,7 +18,7 @@ export const object = (
 
 const action: JsonSchema = {
   enum: ['deny', 'warn', 'dryrun', 'off'],
-  description: 'deny refuses, warn admits with a warning, dryrun only logs and counts, off does not evaluate.',
+  description: 'deny refuses, warn admits with a warning, dryrun only counts, off does not evaluate.',
 }
 
 /** A namespace by name or pattern. */
