@@ -51,7 +51,7 @@ export async function run(context: Context, test: Case): Promise<void> {
     await context.mustKubectl(['delete', 'customresourcedefinition', lateDefinition.metadata.name])
     await runAbsence(scene, test)
     await test('a kind whose definition goes is known to be empty', async () => {
-      await context.waitFor(() => isAbsent(scene), { what: `${late.kind} to be absent`, seconds: 60 })
+      await context.waitFor(() => isAbsent(scene), { what: `${late.kind} to be absent`, seconds: 90 })
     })
   } finally {
     await uninstallGuard(context, guard)
