@@ -90,7 +90,11 @@ async function follows({ server, inventory }: Scene, name: string): Promise<void
   await until(`${name} is seen`, () => inventory.current().find('Service', 'shop', name) !== undefined)
 }
 
-t.test('all is well: a list, what is watched after it, and nothing that no rule reads', async t => {
+// Most of their time they wait, each for a server of its own.
+t.jobs = 6
+const parallel = { buffered: true }
+
+t.test('all is well: a list, what is watched after it, and nothing that no rule reads', parallel, async t => {
   const scene = await stage(t, [service('a'), service('b')])
   const { server, inventory, transitions, names } = scene
   await inventory.settled()
@@ -125,7 +129,7 @@ t.test('all is well: a list, what is watched after it, and nothing that no rule 
   t.ok(seconds >= 300 && seconds <= 600, `${seconds} s`)
 })
 
-t.test('F1: the API server cannot be reached at the start', async t => {
+t.test('F1: the API server cannot be reached at the start', parallel, async t => {
   const scene = await stage(t, [service('a')], { prepare: server => server.goAway() })
   const { server, inventory, status, transitions } = scene
   await until('it has tried twice', () => status().restarts.unreachable >= 2)
@@ -141,7 +145,7 @@ t.test('F1: the API server cannot be reached at the start', async t => {
   t.equal(status().why, undefined)
 })
 
-t.test('F2: the API server restarts, and every connection breaks', async t => {
+t.test('F2: the API server restarts, and every connection breaks', parallel, async t => {
   const scene = await stage(t, many(25))
   const { server, inventory, names, status } = scene
   await inventory.settled()
@@ -159,7 +163,7 @@ t.test('F2: the API server restarts, and every connection breaks', async t => {
   t.ok(status().restarts.cut + status().restarts.unreachable > 0)
 })
 
-t.test('F2: forty watches that are cut together do not come back together', async t => {
+t.test('F2: forty watches that are cut together do not come back together', parallel, async t => {
   const spread: Timing = { ...timing, silence: [60_000, 60_000], reconnect: [0, 2_000] }
   const names = Array.from({ length: 40 }, (_, i) => ({ namespace: 'istio-system', name: `c${i}` }))
   const scene = await stage(t, [], {
@@ -180,7 +184,7 @@ t.test('F2: forty watches that are cut together do not come back together', asyn
   t.ok(inOneTenth < 20, `${inOneTenth} of ${came.length} in the first tenth of the time`)
 })
 
-t.test('F3: a watch is silently dead', async t => {
+t.test('F3: a watch is silently dead', parallel, async t => {
   const scene = await stage(t, [service('a')])
   const { server, inventory, names, status } = scene
   await inventory.settled()
@@ -194,29 +198,35 @@ t.test('F3: a watch is silently dead', async t => {
   t.equal(status().relists, 0, 'from where it was')
 })
 
-t.test('F3: a quiet watch with bookmarks is not taken for dead, and goes on from the last of them', async t => {
-  const scene = await stage(t, [service('a')])
-  const { server, inventory, status } = scene
-  await inventory.settled()
-  await until('the watch is open', () => server.openWatches(services.path) === 1)
-  server.put(namespaces.path, { metadata: { name: 'other' } })
-  const from = (): string | null | undefined =>
-    server.asked.findLast(({ what, path }) => what === 'watch' && path === services.path)?.query.get('resourceVersion')
-  const first = from()
-  const began = performance.now()
-  // Three times as long as silence is borne.
-  await until('the time has passed', () => {
-    server.bookmark(services.path)
-    return performance.now() - began > 1500
-  })
-  t.strictSame(status().restarts.silent, 0)
-  server.close(services.path)
-  await until('it is open again', () => server.count('watch', services.path) === 2)
-  t.not(from(), first)
-  await follows(scene, 'b')
-})
+t.test(
+  'F3: a quiet watch with bookmarks is not taken for dead, and goes on from the last of them',
+  parallel,
+  async t => {
+    const scene = await stage(t, [service('a')])
+    const { server, inventory, status } = scene
+    await inventory.settled()
+    await until('the watch is open', () => server.openWatches(services.path) === 1)
+    server.put(namespaces.path, { metadata: { name: 'other' } })
+    const from = (): string | null | undefined =>
+      server.asked
+        .findLast(({ what, path }) => what === 'watch' && path === services.path)
+        ?.query.get('resourceVersion')
+    const first = from()
+    const began = performance.now()
+    // Three times as long as silence is borne.
+    await until('the time has passed', () => {
+      server.bookmark(services.path)
+      return performance.now() - began > 1500
+    })
+    t.strictSame(status().restarts.silent, 0)
+    server.close(services.path)
+    await until('it is open again', () => server.count('watch', services.path) === 2)
+    t.not(from(), first)
+    await follows(scene, 'b')
+  },
+)
 
-t.test('F4: a watch is answered that its state is gone, and what was deleted meanwhile goes', async t => {
+t.test('F4: a watch is answered that its state is gone, and what was deleted meanwhile goes', parallel, async t => {
   for (const how of ['as an event', 'as a status'] as const) {
     await t.test(how, async t => {
       const scene = await stage(t, many(25))
@@ -243,7 +253,7 @@ t.test('F4: a watch is answered that its state is gone, and what was deleted mea
   }
 })
 
-t.test('F5: a list is answered with 429 and Retry-After', async t => {
+t.test('F5: a list is answered with 429 and Retry-After', parallel, async t => {
   const scene = await stage(t, [service('a')])
   const { server, inventory, status, names } = scene
   await inventory.settled()
@@ -265,7 +275,7 @@ t.test('F5: a list is answered with 429 and Retry-After', async t => {
   for (const [i, at] of times.slice(1).entries()) t.ok(at - (times[i] ?? at) >= 990, 'no sooner than asked')
 })
 
-t.test('F5: a page that the server is too busy for is asked for again, not the whole list', async t => {
+t.test('F5: a page that the server is too busy for is asked for again, not the whole list', parallel, async t => {
   const scene = await stage(t, many(35), {
     prepare: server =>
       server.next(
@@ -278,7 +288,7 @@ t.test('F5: a page that the server is too busy for is asked for again, not the w
   t.equal(scene.server.count('list', services.path), 5)
 })
 
-t.test('F6: a page in the middle of a list fails', async t => {
+t.test('F6: a page in the middle of a list fails', parallel, async t => {
   for (const code of [410, 500]) {
     await t.test(`with ${code}`, async t => {
       const scene = await stage(t, many(95))
@@ -311,7 +321,7 @@ function isNodePort(object: unknown): boolean {
   return (object as { spec: { type: string } }).spec.type === 'NodePort'
 }
 
-t.test('F7: a line that cannot be read', async t => {
+t.test('F7: a line that cannot be read', parallel, async t => {
   const rows = [
     ['invalid JSON', '{"type":"ADDED","object":{\n', 'malformed'],
     [
@@ -362,7 +372,7 @@ t.test('F7: a line that cannot be read', async t => {
   })
 })
 
-t.test('F8: a kind that is not installed, then is, then is not', async t => {
+t.test('F8: a kind that is not installed, then is, then is not', parallel, async t => {
   const scene = await stage(t, [], { kinds: ['Namespace', entryKind] })
   const { server, inventory, status, transitions } = scene
   await inventory.settled()
@@ -382,7 +392,7 @@ t.test('F8: a kind that is not installed, then is, then is not', async t => {
   )
 })
 
-t.test('F8: the version to be preferred, on servers that name only groups, too', async t => {
+t.test('F8: the version to be preferred, on servers that name only groups, too', parallel, async t => {
   for (const isAggregated of [true, false]) {
     const scene = await stage(t, [], {
       kinds: [entryKind],
@@ -401,7 +411,7 @@ t.test('F8: the version to be preferred, on servers that name only groups, too',
   }
 })
 
-t.test('F9: the right to read a kind is taken away, and given back', async t => {
+t.test('F9: the right to read a kind is taken away, and given back', parallel, async t => {
   const scene = await stage(t, [service('a')])
   const { server, inventory, status, transitions } = scene
   await inventory.settled()
@@ -429,7 +439,7 @@ t.test('F9: the right to read a kind is taken away, and given back', async t => 
   t.equal(inventory.current().list('Service').length, 2)
 })
 
-t.test('ConfigMaps are followed by name, known when all of them are, and other ones when wanted', async t => {
+t.test('ConfigMaps are followed by name, known when all of them are, and other ones when wanted', parallel, async t => {
   const configMaps = { path: '/api/v1/configmaps', apiVersion: 'v1', kind: 'ConfigMap' }
   const configMap = (namespace: string, name: string): Stored => ({ metadata: { namespace, name }, data: { mesh: '' } })
   const scene = await stage(t, [], {
@@ -464,7 +474,7 @@ t.test('ConfigMaps are followed by name, known when all of them are, and other o
   await until('all are known', () => inventory.current().knows('ConfigMap'))
 })
 
-t.test('a check finds what a watch has missed', async t => {
+t.test('a check finds what a watch has missed', parallel, async t => {
   const scene = await stage(t, [service('a'), service('b')], { timing: { ...timing, check: [300, 400] } })
   const { server, inventory, names, status } = scene
   await inventory.settled()
@@ -474,7 +484,7 @@ t.test('a check finds what a watch has missed', async t => {
   t.match(status(), { missed: 1, relists: 1, restarts: { missed: 1 } })
 })
 
-t.test('one object by its name, whole, and that there is none', async t => {
+t.test('one object by its name, whole, and that there is none', parallel, async t => {
   const secrets = { path: '/api/v1/secrets', apiVersion: 'v1', kind: 'Secret' }
   const server = await startScripted(t)
   server.serve(secrets, [{ metadata: { namespace: 'guard', name: 'other' } }])
