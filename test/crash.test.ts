@@ -8,7 +8,7 @@ import { setTimeout as after } from 'node:timers/promises'
 import t from 'tap'
 import { openDestination } from '../src/http/destination.ts'
 import { makeAuthority } from './authority.ts'
-import { post, recorded } from './caller.ts'
+import { light, post, recorded } from './caller.ts'
 import { type GuardProcess, probe, startGuard } from './guard.ts'
 
 const authority = await makeAuthority()
@@ -53,7 +53,7 @@ t.test('an error that nobody catches ends the process, but not at once', paralle
 
 /** A review whose decision line is long, so that fewer of them fill a pipe. */
 function talkative(): string {
-  const review = JSON.parse(recorded.toString())
+  const review = JSON.parse(light.toString())
   review.request.userInfo.username = 'x'.repeat(1000)
   review.request.uid = 'u'.repeat(128)
   return JSON.stringify(review)

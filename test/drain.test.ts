@@ -16,7 +16,11 @@ const identity = ['--cert', join(folder, 'tls.crt'), '--key', join(folder, 'tls.
 
 const restarts = 4
 
-t.test(`${restarts} restarts under load, with a second replica`, async t => {
+// Each has processes of its own, and most only wait for them.
+t.jobs = 5
+const parallel = { buffered: true }
+
+t.test(`${restarts} restarts under load, with a second replica`, parallel, async t => {
   // In seconds; endpoints are known to be gone after half of it.
   const delay = 1
   const flags = [...identity, '--shutdown-delay', String(delay)]
@@ -28,7 +32,7 @@ t.test(`${restarts} restarts under load, with a second replica`, async t => {
   const places = 25
   const load = callAlways(places, async () => {
     const reply = await post(0, agent, light)
-    await after(10)
+    await after(20)
     return reply
   })
   const codes: unknown[] = []
@@ -50,10 +54,6 @@ t.test(`${restarts} restarts under load, with a second replica`, async t => {
   t.strictSame(codes, Array(restarts).fill(0))
   for (const { child } of serving) child.kill('SIGKILL')
 })
-
-// The others wait for processes of their own, each without load.
-t.jobs = 4
-const parallel = { buffered: true }
 
 t.test('what happens between SIGTERM and the end', parallel, async t => {
   const { child, port, probes, lines, exit } = await startGuard(t, [...identity, '--shutdown-delay', '2'])

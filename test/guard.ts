@@ -6,6 +6,9 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 
+/** Coverage is counted where tests call; under load it would slow down what is measured. */
+const { NODE_V8_COVERAGE: _, ...uncounted } = process.env
+
 const main = join(import.meta.dirname, '../src/cli/main.ts')
 
 /** A guard in a process of its own. */
@@ -55,7 +58,7 @@ export function spawnGuard(
   { program = main, stdio = ['ignore', 'pipe', 'inherit'] }: Start = {},
 ): Pick<GuardProcess, 'child' | 'exit'> {
   const words = [program, 'serve', '--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0', ...flags]
-  const child = spawn(process.execPath, words, { stdio })
+  const child = spawn(process.execPath, words, { stdio, env: uncounted })
   t.teardown(() => child.kill('SIGKILL'))
   const exit = once(child, 'exit').then(([code, signal]): [number | null, NodeJS.Signals | null] => [code, signal])
   return { child, exit }
