@@ -11,3 +11,9 @@ export function build(name: string): string {
   execFileSync('go', ['build', '-o', program, '.'], { cwd: join(import.meta.dirname, name), stdio: 'inherit' })
   return program
 }
+
+/** Returns the folder of a module that a Go program requires; downloads it where nobody has it yet. */
+export function folderOf(module: string, program: string): string {
+  const cwd = join(import.meta.dirname, program)
+  return JSON.parse(execFileSync('go', ['mod', 'download', '-json', module], { cwd, encoding: 'utf8' })).Dir
+}

@@ -1,9 +1,9 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { dig, field, list } from '../../src/istio/json.ts'
 import { quote } from '../../src/istio/text.ts'
-import { build } from './go.ts'
+import { build, folderOf } from './go.ts'
 import { refusals } from './yaml/compare.ts'
 
 /**
@@ -107,14 +107,9 @@ function outdated(module: string): string[] {
   })
 }
 
-function folderOfModule(): string {
-  const options = { cwd: program, encoding: 'utf8' } as const
-  return execFileSync('go', ['list', '-m', '-f', '{{.Dir}}', 'istio.io/istio'], options).trim()
-}
-
 /** Asks everything, prints what differs and how many answers agree, and returns the counts. */
 export function ask(title: string, questions: Iterable<Question>): { passed: number; failed: number } {
-  const module = folderOfModule()
+  const module = folderOf('istio.io/istio', 'istio')
   const stale = outdated(module)
   if (stale.length > 0) throw new Error(`what is transcribed differs from Istio's source:\n${stale.join('\n')}`)
   const asked = [...questions]

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { loadObjects, loadPolicyPaths } from '../../src/cli/input.ts'
@@ -7,6 +6,7 @@ import { effectOf } from '../../src/core/finding.ts'
 import { formatRef } from '../../src/core/kind.ts'
 import type { Requester } from '../../src/core/review.ts'
 import { checkObjects, readManifests } from '../../src/manifest/read.ts'
+import { folderOf } from './go.ts'
 
 // Judges the manifests that Istio ships, as a team and as the platform would apply them: its samples, its definitions, and
 // what its own installer renders. What is refused or warned of stands in samples/expected.txt, which people have read; everything else
@@ -36,7 +36,7 @@ const corpora: readonly Corpus[] = [
 
 /** Judges Istio's own manifests and compares what is said with what is expected. */
 export async function run(): Promise<{ readonly passed: number; readonly failed: number }> {
-  const root = moduleFolder()
+  const root = folderOf('istio.io/istio', 'injector')
   const { policy } = loadPolicyPaths([join(folder, 'policy.yaml')], now)
   const stored = loadObjects([join(folder, 'cluster.yaml')])
   const lines: string[] = []
@@ -66,15 +66,6 @@ export async function run(): Promise<{ readonly passed: number; readonly failed:
     `${objects} objects of ${files} files of Istio's: ${lines.length} findings, as expected but for the above`,
   )
   return { passed: objects + expected.length - missing.length, failed: unexpected.length + missing.length }
-}
-
-/** Returns the folder of Istio's source, of the version that the injector's suite pins. */
-function moduleFolder(): string {
-  const cwd = join(import.meta.dirname, 'injector')
-  const list = (): string =>
-    execFileSync('go', ['list', '-m', '-f', '{{.Dir}}', 'istio.io/istio'], { cwd, encoding: 'utf8' })
-  if (list().trim() === '') execFileSync('go', ['mod', 'download', 'istio.io/istio'], { cwd, stdio: 'inherit' })
-  return list().trim()
 }
 
 function manifestsIn(path: string): readonly string[] {
