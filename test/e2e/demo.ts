@@ -48,7 +48,8 @@ async function show(): Promise<void> {
   const example = (path: string): string => join(root, 'examples', path)
 
   await type('kubectl', ['apply', '--server-side', '-f', example('cluster/namespaces.yaml')])
-  await type('kubectl', ['apply', '--server-side', '-f', example('cluster/istio.yaml')])
+  await context.istiod()
+  say('istiod runs, and injects')
   const values = ['--set', 'mode=enforce', '--set-file', `policy.files.acme\\.yaml=${example('policy/acme.yaml')}`]
   await type('helm', ['install', 'sallyport', context.chart, '-n', namespace, '--create-namespace', ...values])
   await type('kubectl', ['-n', namespace, 'rollout', 'status', 'deployment/sallyport', '--timeout=120s'])
