@@ -21,6 +21,9 @@ import { type Stored, startScripted } from '../scripted.ts'
 import { collections } from './objects.ts'
 import { memoryOf, processorTime } from './process.ts'
 
+/** The flags of Node in the image: made for a memory limit of 256 MiB. */
+const asImage = ['--max-semi-space-size=2', '--max-old-space-size=160']
+
 const mebi = 1024 * 1024
 
 const { values } = parseArgs({
@@ -100,14 +103,11 @@ async function follow(
 async function measureFollowing(objects: number): Promise<Cost> {
   const server = fork(import.meta.filename, ['--role', 'server', '--objects', String(objects)])
   const [place] = await once(server, 'message')
-  const client = fork(import.meta.filename, [
-    '--role',
-    'client',
-    '--objects',
-    String(objects),
-    '--server',
-    JSON.stringify(place),
-  ])
+  const client = fork(
+    import.meta.filename,
+    ['--role', 'client', '--objects', String(objects), '--server', JSON.stringify(place)],
+    { execArgv: asImage },
+  )
   const [cost] = await once(client, 'message')
   for (const child of [client, server]) {
     child.kill('SIGKILL')
