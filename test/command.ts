@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { runProgram } from '../src/cli/program.ts'
+import { bundle, uncounted } from './guard.ts'
 
 /** The folder of the project. */
 export const root = join(import.meta.dirname, '..')
-const main = join(root, 'src/cli/main.ts')
 
 /** What a run of the command came to. */
 export interface Run {
@@ -18,10 +18,10 @@ export interface Run {
  * npm says it was called.
  */
 export function runApart(args: readonly string[], input = '', calledFrom?: string): Run {
-  const env: NodeJS.ProcessEnv = { ...process.env, NO_COLOR: '1' }
+  const env: NodeJS.ProcessEnv = { ...uncounted, NO_COLOR: '1' }
   delete env['INIT_CWD']
   if (calledFrom !== undefined) env['INIT_CWD'] = calledFrom
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [bundle, ...args], {
     cwd: root,
     input,
     encoding: 'utf8',

@@ -32,7 +32,7 @@ t.test(`${restarts} restarts under load, with a second replica`, parallel, async
   const places = 25
   const load = callAlways(places, async () => {
     const reply = await post(0, agent, light)
-    await after(20)
+    await after(50)
     return reply
   })
   const codes: unknown[] = []
