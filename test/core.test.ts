@@ -13,7 +13,7 @@ import {
   type OnUnknown,
   type Verdict,
 } from '../src/core/finding.ts'
-import { type Inventory, inventoryOf, namespaceLabels, originOf, overlay } from '../src/core/inventory.ts'
+import { type Inventory, inventoryOf, namespaceLabels, overlay } from '../src/core/inventory.ts'
 import { formatRef, groupOf, isNamespaced, kindOf, refOf } from '../src/core/kind.ts'
 import { differences, isMeshConfigMap, meshMode } from '../src/core/mesh.ts'
 import { formatPath, matchesPattern, type Path, parsePattern } from '../src/core/path.ts'
@@ -243,12 +243,14 @@ t.test('an index of ServiceEntries serves every state that lies over it', t => {
   t.strictSame(found(replaced.with(refOf(a), a)), all, 'what lies above hides what lies below')
   t.strictSame(found(replaced, 'y.example'), ['shop/a y.example', 'pay/b *.example'])
   t.strictSame(found(base), all, 'the original')
-  const changed = originOf(replaced.without(refOf(b)).list('ServiceEntry.networking.istio.io'))
-  t.equal(changed?.changes.length, 1)
-  const { base: first, changes } = originOf(changed?.base ?? []) ?? {}
-  t.equal(first, base.list('ServiceEntry.networking.istio.io'), 'the list that is stored, itself')
-  t.equal(changes?.length, 1)
-  t.equal(originOf(first ?? []), undefined, 'it was made from no other')
+  const less = replaced.without(refOf(b))
+  const [kind, places] = ['ServiceEntry.networking.istio.io', (...names: string[]) => new Set(names)]
+  t.equal(less.layers(kind), less.layers(kind), 'the same layer whoever asks')
+  t.strictSame(less.layers(kind), { objects: [], hidden: places('pay/b'), below: replaced.layers(kind) })
+  t.strictSame(replaced.layers(kind), { objects: [other], hidden: places('shop/a'), below: base.layers(kind) })
+  t.equal(replaced.layers(kind).below, base.layers(kind), 'the layer that is stored, itself')
+  t.strictSame(base.layers(kind), { objects: base.list(kind), hidden: places(), below: undefined })
+  t.equal(less.layers('Pod'), less.layers('Service'), 'of what there is nothing of, nothing')
   t.end()
 })
 

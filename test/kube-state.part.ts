@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type Change, type Inventory, inventoryOf, originOf } from '../src/core/inventory.ts'
+import { type Change, type Inventory, inventoryOf } from '../src/core/inventory.ts'
 import { refOf } from '../src/core/kind.ts'
 import { servedHosts } from '../src/core/registry.ts'
 import type { Fields } from '../src/istio/json.ts'
@@ -92,15 +92,20 @@ t.test('one change among 10,000 leaves the stored list and its index as they are
   live.apply([stored(services)])
   const first = live.current()
   const list = first.list(entryKind)
-  t.equal(originOf(list), undefined, 'it is stored')
+  const layer = first.layers(entryKind)
+  t.match(layer, { objects: list, below: undefined }, 'it is stored')
   t.equal(first, live.current())
 
   live.apply([stored(entry(5_000, 'new.example'))])
   const second = live.current()
   t.not(second, first)
   t.equal(second.list(entryKind), second.list(entryKind), 'the same list whoever asks')
-  t.match(originOf(second.list(entryKind)), { base: list, changes: [{ object: { spec: { hosts: ['new.example'] } } }] })
-  t.equal(originOf(second.list(entryKind))?.base, list, 'made from the one that is stored, whose index lasts')
+  t.equal(second.layers(entryKind), second.layers(entryKind), 'and the same layer')
+  t.match(second.layers(entryKind), {
+    objects: [{ spec: { hosts: ['new.example'] } }],
+    hidden: new Set(['shop/e05000']),
+  })
+  t.equal(second.layers(entryKind).below, layer, 'over the one that is stored, whose index lasts')
   t.equal(second.list('Service'), first.list('Service'), 'the list of another kind is the same')
   t.equal(servedHosts(second)('new.example').length, 1)
   t.equal(servedHosts(second)('h5000.example').length, 0)
@@ -113,9 +118,13 @@ t.test('one change among 10,000 leaves the stored list and its index as they are
     live.current().list(entryKind)
   }
   const last = live.current().list(entryKind)
-  const { base, changes } = originOf(last) ?? {}
-  t.not(base, list, 'many changes are stored, too')
-  t.ok((changes?.length ?? 0) < 10, 'and lie over it no longer')
+  const top = live.current().layers(entryKind)
+  t.match(
+    top,
+    { objects: { length: 10_000 }, below: undefined },
+    'many changes are stored, too, and lie over it no longer',
+  )
+  t.not(top, layer)
   t.equal(last.length, 10_000)
   t.end()
 })

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { parse } from 'yaml'
 import { docsBase, type Evaluation, evaluate } from '../src/core/evaluate.ts'
 import type { Finding } from '../src/core/finding.ts'
-import { type Inventory, inventoryOf } from '../src/core/inventory.ts'
+import { type Inventory, inventoryOf, type Layer } from '../src/core/inventory.ts'
 import { type Kind, kindOf, type ObjectRef, refOf } from '../src/core/kind.ts'
 import { formatPath, type PatternSegment, parsePattern } from '../src/core/path.ts'
 import type { Policy } from '../src/core/policy.ts'
@@ -186,6 +186,11 @@ class Recorder implements Inventory {
   list(kind: Kind, namespace?: string): readonly Fields[] {
     this.#kinds.add(kind)
     return this.#inner.list(kind, namespace)
+  }
+
+  layers(kind: Kind): Layer {
+    this.#kinds.add(kind)
+    return this.#inner.layers(kind)
   }
 
   with(ref: ObjectRef, object: Fields): Inventory {

@@ -1,7 +1,7 @@
 import type { Fields } from '../istio/json.ts'
 import { type Evaluation, evaluate } from './evaluate.ts'
 import { effectOf } from './finding.ts'
-import type { Inventory } from './inventory.ts'
+import type { Inventory, Layer } from './inventory.ts'
 import type { Kind, ObjectRef } from './kind.ts'
 import type { Policy } from './policy.ts'
 import type { Review } from './review.ts'
@@ -68,6 +68,10 @@ class Witness implements Inventory {
     const found = this.#base.list(kind, namespace)
     if (namespace !== undefined && found.length === 0) this.#miss(kind)
     return found
+  }
+
+  layers(kind: Kind): Layer {
+    return this.#base.layers(kind)
   }
 
   #miss(kind: Kind): void {

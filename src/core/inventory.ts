@@ -11,16 +11,44 @@ export interface Inventory {
   find(kind: Kind, namespace: string, name: string): Fields | undefined
   /** Returns the objects of a kind, of one namespace where given, in order of namespace and name. */
   list(kind: Kind, namespace?: string): readonly Fields[]
+  /** Returns the objects of a kind as they lie over each other, for who indexes them: nothing is copied for it. */
+  layers(kind: Kind): Layer
   /** Returns this state with the object added or replaced; the original is unchanged. */
   with(ref: ObjectRef, object: Fields): Inventory
   /** Returns this state without the object; the original is unchanged. */
   without(ref: ObjectRef): Inventory
 }
 
+/**
+ * Objects of one kind over others: those of a request, or a few that a watch has brought, over the many that are stored.
+ * What is stored is the same layer for as long as it is unchanged, so that an index of it serves also who sees some more.
+ */
+export interface Layer {
+  /** In no order. */
+  readonly objects: readonly Fields[]
+  /** Places, as of `placeOf`, whose objects below are replaced or gone. */
+  readonly hidden: ReadonlySet<string>
+  readonly below: Layer | undefined
+}
+
+/** The layer of a kind of which there is no object. */
+export const noLayer: Layer = { objects: [], hidden: new Set(), below: undefined }
+
+/** Returns the layer that changes make over another. */
+export function layerOver(below: Layer, changes: Iterable<Change>): Layer {
+  const all = [...changes]
+  return {
+    objects: all.flatMap(({ object }) => (object === undefined ? [] : [object])),
+    hidden: new Set(all.map(({ ref }) => placeOf(ref.namespace, ref.name))),
+    below,
+  }
+}
+
 /** The objects of one kind in order, and by where they are, so that a look-up neither searches nor sorts. */
 interface Shelf {
   readonly all: readonly Fields[]
   readonly byNamespace: ReadonlyMap<string, Neighbours>
+  readonly layer: Layer
 }
 
 /** The objects of one kind in one namespace. */
@@ -54,7 +82,8 @@ function shelfOf(objects: readonly Fields[]): Shelf {
   const byNamespace = new Map(
     [...namespaces].map(([namespace, byName]) => [namespace, { all: [...byName.values()], byName }]),
   )
-  return { all: [...byNamespace.values()].flatMap(({ all }) => all), byNamespace }
+  const all = [...byNamespace.values()].flatMap(({ all }) => all)
+  return { all, byNamespace, layer: { ...noLayer, objects: all } }
 }
 
 class Snapshot implements Inventory {
@@ -75,6 +104,10 @@ class Snapshot implements Inventory {
     return (namespace === undefined ? shelf : shelf?.byNamespace.get(namespace))?.all ?? []
   }
 
+  layers(kind: Kind): Layer {
+    return this.#shelves.get(kind)?.layer ?? noLayer
+  }
+
   with(ref: ObjectRef, object: Fields): Inventory {
     return overlay(this, [{ ref, object }])
   }
@@ -88,6 +121,7 @@ class Snapshot implements Inventory {
 class Overlay implements Inventory {
   readonly #base: Inventory
   readonly #changes: Changes
+  readonly #layers = new Map<Kind, Layer>()
 
   constructor(base: Inventory, changes: Changes) {
     this.#base = base
@@ -111,6 +145,15 @@ class Overlay implements Inventory {
     return here.length === 0 ? base : listOver(base, here)
   }
 
+  layers(kind: Kind): Layer {
+    const below = this.#base.layers(kind)
+    const changes = this.#changes.get(kind)
+    if (changes === undefined) return below
+    const known = this.#layers.get(kind) ?? layerOver(below, changes.values())
+    this.#layers.set(kind, known)
+    return known
+  }
+
   with(ref: ObjectRef, object: Fields): Inventory {
     return overlay(this, [{ ref, object }])
   }
@@ -126,40 +169,10 @@ export interface Change {
   readonly object: Fields | undefined
 }
 
-/** What a list was made from, where some objects lie more or less over another inventory. */
-interface Origin {
-  readonly base: readonly Fields[]
-  readonly changes: readonly Change[]
-}
-
-const origins = new WeakMap<readonly Fields[], Origin>()
-
-/**
- * Returns the list that a list was made from and the changes over it, or undefined for one that was not made from another:
- * so that an index of the former, which is the same while nothing is stored, serves also who sees some objects more or less.
- */
-export function originOf(list: readonly Fields[]): Origin | undefined {
-  return origins.get(list)
-}
-
-/** A list that was made from the same one before, and what has changed since. */
-export interface Near {
-  readonly list: readonly Fields[]
-  readonly changes: readonly Change[]
-}
-
-/**
- * Returns a list in order with changes made to it, and remembers what it was made from. A list that is nearer to what comes
- * out than its origin saves making them all again.
- */
-export function listOver(
-  base: readonly Fields[],
-  changes: readonly Change[],
-  near: Near = { list: base, changes },
-): readonly Fields[] {
-  const list = [...near.list]
-  for (const change of near.changes) apply(change, list)
-  origins.set(list, { base, changes })
+/** Returns a list in order with changes made to it. */
+export function listOver(base: readonly Fields[], changes: readonly Change[]): readonly Fields[] {
+  const list = [...base]
+  for (const change of changes) apply(change, list)
   return list
 }
 

@@ -2,7 +2,7 @@ import { parseHost } from '../istio/host.ts'
 import { dig, type Fields, list, text } from '../istio/json.ts'
 import { entryKind } from '../istio/kinds.ts'
 import { compareText } from './finding.ts'
-import { type Inventory, originOf, placeOf } from './inventory.ts'
+import { type Inventory, type Layer, placeOf } from './inventory.ts'
 import { refOf } from './kind.ts'
 
 /** A host of a ServiceEntry. */
@@ -16,16 +16,8 @@ export interface ServedHost {
 
 type Index = ReadonlyMap<string, readonly ServedHost[]>
 
-/** The hosts of a list of ServiceEntries: its own, over those of the list that it was made from. */
-interface Layer {
-  readonly own: Index
-  readonly below: Layer | undefined
-  /** Places of the entries below that are replaced or gone. */
-  readonly hidden: ReadonlySet<string>
-}
-
-/** Hosts by the list of all ServiceEntries, the same while nothing is stored. */
-const layers = new WeakMap<readonly Fields[], Layer>()
+/** Hosts by layer: that of what is stored is indexed once. */
+const indexes = new WeakMap<Layer, Index>()
 
 /** Finds the hosts of ServiceEntries that serve a canonical host. */
 export type FindServed = (host: string) => readonly ServedHost[]
@@ -35,36 +27,26 @@ export type FindServed = (host: string) => readonly ServedHost[]
  * the most specific first, then by namespace and name. The cost of finding grows with neither the entries nor their hosts.
  */
 export function servedHosts(inventory: Inventory): FindServed {
-  const layer = layerOf(inventory.list(entryKind))
+  const layer = inventory.layers(entryKind)
   return host => coveringHosts(host).flatMap(wide => servedIn(layer, wide).toSorted(compareServed))
 }
 
-function servedIn({ own, below, hidden }: Layer, host: string): readonly ServedHost[] {
-  const here = own.get(host) ?? []
+function servedIn(layer: Layer, host: string): readonly ServedHost[] {
+  const here = indexOf(layer).get(host) ?? []
+  const { below, hidden } = layer
   if (below === undefined) return here
   return [...servedIn(below, host).filter(served => !hidden.has(placeOf(served.namespace, served.name))), ...here]
 }
 
-function layerOf(entries: readonly Fields[]): Layer {
-  const known = layers.get(entries)
+function indexOf(layer: Layer): Index {
+  const known = indexes.get(layer)
   if (known !== undefined) return known
-  const layer = makeLayer(entries)
-  layers.set(entries, layer)
-  return layer
+  const index = makeIndex(layer.objects)
+  indexes.set(layer, index)
+  return index
 }
 
-function makeLayer(entries: readonly Fields[]): Layer {
-  const origin = originOf(entries)
-  if (origin === undefined) return { own: indexOf(entries), below: undefined, hidden: new Set() }
-  const { base, changes } = origin
-  return {
-    own: indexOf(changes.flatMap(({ object }) => (object === undefined ? [] : [object]))),
-    below: layerOf(base),
-    hidden: new Set(changes.map(({ ref }) => placeOf(ref.namespace, ref.name))),
-  }
-}
-
-function indexOf(entries: readonly Fields[]): Index {
+function makeIndex(entries: readonly Fields[]): Index {
   const index = new Map<string, ServedHost[]>()
   for (const entry of entries) {
     const { namespace, name } = refOf(entry)

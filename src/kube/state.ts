@@ -1,4 +1,14 @@
-import { type Change, type Inventory, listOver, overlay, placeOf, snapshotOf } from '../core/inventory.ts'
+import {
+  type Change,
+  type Inventory,
+  type Layer,
+  layerOver,
+  listOver,
+  noLayer,
+  overlay,
+  placeOf,
+  snapshotOf,
+} from '../core/inventory.ts'
 import { type Kind, kindOf, type ObjectRef, refOf } from '../core/kind.ts'
 import type { Fields } from '../istio/json.ts'
 
@@ -102,6 +112,7 @@ class KindView {
   readonly #stored: Inventory
   readonly #changes: ReadonlyMap<string, Change>
   readonly #before: Before | undefined
+  #layers: Layer | undefined
 
   constructor(kind: Kind, stored: Inventory, changes: ReadonlyMap<string, Change>, before: Before | undefined) {
     this.#kind = kind
@@ -123,6 +134,12 @@ class KindView {
     return list
   }
 
+  layers(): Layer {
+    const stored = this.#stored.layers(this.#kind)
+    this.#layers ??= this.#changes.size === 0 ? stored : layerOver(stored, this.#changes.values())
+    return this.#layers
+  }
+
   #makeList(namespace: string | undefined): readonly Fields[] {
     const stored = this.#stored.list(this.#kind, namespace)
     const changes = this.#changesIn(namespace)
@@ -132,7 +149,8 @@ class KindView {
     const since =
       this.#before?.changes.filter(({ ref }) => namespace === undefined || ref.namespace === namespace) ?? []
     if (before !== undefined && since.length === 0) return before
-    return listOver(stored, changes, before === undefined ? undefined : { list: before, changes: since })
+    // What is near to what comes out saves making all changes again.
+    return before === undefined ? listOver(stored, changes) : listOver(before, since)
   }
 
   #changesIn(namespace: string | undefined): readonly Change[] {
@@ -164,6 +182,10 @@ class View implements Inventory {
 
   list(kind: Kind, namespace?: string): readonly Fields[] {
     return this.#views.get(kind)?.list(namespace) ?? none
+  }
+
+  layers(kind: Kind): Layer {
+    return this.#views.get(kind)?.layers() ?? noLayer
   }
 
   with(ref: ObjectRef, object: Fields): Inventory {
