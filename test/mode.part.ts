@@ -249,5 +249,18 @@ t.test('kinds that a refusal misses', t => {
   t.strictSame(missed(policyDeletion('shop'), inventoryOf([shop], 'all')), ['NetworkPolicy.networking.k8s.io'])
   t.ok(missed(review('CREATE', 'shop'), inventoryOf([])).includes('Namespace'))
   t.notOk(missed(review('CREATE', 'shop'), inventoryOf([shop], 'all')).includes('Namespace'))
+  const first = {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'ServiceEntry',
+    metadata: { namespace: 'istio-system', name: 'first' },
+    spec: { hosts: ['api.example.com'] },
+  }
+  const shadowing = review('CREATE', 'shop')
+  const inventory = inventoryOf([shop, first], 'all')
+  const refused = readReview(shadowing)
+  t.match(refused.ok && evaluate(refused.review, policy, inventory, now).findings.map(({ rule }) => rule), [
+    'no-shadow-entry',
+  ])
+  t.notOk(missed(shadowing, inventory).includes('ServiceEntry.networking.istio.io'), 'what is there is not missed')
   t.end()
 })
