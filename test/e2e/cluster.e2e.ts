@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { get } from 'node:https'
 import type { Case, Context } from './context.ts'
+import { controllersFollow } from './controllers.ts'
 import { configMap, configuration, guardObjects, namespace, tiny, tinyObjects } from './tiny.ts'
 
 export const name = 'the cluster that the suites run on'
@@ -105,6 +106,7 @@ export async function run(context: Context, test: Case): Promise<void> {
   await test('the API server is restarted, and the webhook is called again', async () => {
     await plane.restartApiServer()
     await waitFor(async () => /refused by/.test((await create('yes')).stderr), { what: 'a refusal' })
+    await controllersFollow(context)
   })
   await test('pods of other images are said to run', async () => {
     await mustKubectl(['-n', namespace, 'create', 'deployment', 'other', '--image=nginx'])

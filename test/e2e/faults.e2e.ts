@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict'
 import type { Case, Context } from './context.ts'
+import { controllersFollow } from './controllers.ts'
 import {
   admitted,
   configurations,
@@ -208,6 +209,7 @@ async function runApiServer(scene: Scene, test: Case): Promise<void> {
     const restarts = await guardMetric(context, guard, 'sallyport_watch_restarts_total')
     ok(restarts > 0, 'watches were restarted')
     await waitFor(() => pods.every(pod => pod.pid() !== undefined), { what: 'the guards' })
+    await controllersFollow(context)
   })
 }
 
@@ -250,8 +252,11 @@ async function runNobody(scene: Scene, test: Case): Promise<void> {
     await context.waitFor(() => guardPods(context, scene.guard).length > 0, { what: 'pods' })
     const begun = performance.now()
     const entry = entryFor(tenant, approved)
-    const isAdmitted = async (): Promise<boolean> =>
-      (await plane.request('POST', `${pathOf(entry)}?dryRun=All`, entry)).status === 201
+    const isAdmitted = async (): Promise<boolean> => {
+      const { status, body } = await plane.request('POST', `${pathOf(entry)}?dryRun=All`, entry)
+      equal(status, 201, String(body['message']))
+      return true
+    }
     await context.waitFor(isAdmitted, { what: 'an approved host to be admitted', every: 200 })
     console.log(`            asked and answered ${Math.round(performance.now() - begun)} ms after the pods had started`)
     await refused(context, [entryFor(tenant, 'nobody-approved.example.org')])
