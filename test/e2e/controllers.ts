@@ -5,11 +5,12 @@ const name = 'follows'
 const namespace = 'kube-system'
 
 /**
- * Waits until the real controllers follow an API server that was restarted. Each of their watches comes back by itself,
- * after waits that double up to half a minute (client-go's reflector), and until then a Deployment makes no pods, or
- * those that are ready are no endpoints: that is nothing the guard could be blamed for.
+ * Has the real controllers follow an API server that was restarted. Each of their watches comes back by itself, after waits
+ * that double up to half a minute (client-go's reflector), and until then a Deployment makes no pods, or those that are
+ * ready are no endpoints: that is nothing the guard could be blamed for, so they are started anew.
  */
 export async function controllersFollow({ apply, plane, mustKubectl, waitFor }: Context): Promise<void> {
+  await plane.restartControllers()
   const service = {
     apiVersion: 'v1',
     kind: 'Service',
@@ -22,7 +23,7 @@ export async function controllersFollow({ apply, plane, mustKubectl, waitFor }: 
     const { body } = await plane.request('GET', `${slices}?labelSelector=kubernetes.io/service-name=${name}`)
     return JSON.stringify(body).includes('"ready":true')
   }
-  await waitFor(hasEndpoint, { what: 'the controllers to follow the API server', seconds: 120, every: 200 })
+  await waitFor(hasEndpoint, { what: 'the controllers to follow the API server', seconds: 60, every: 200 })
   await mustKubectl(['-n', namespace, 'delete', `service/${name}`])
-  await mustKubectl(['-n', namespace, 'delete', `deployment/${name}`, '--cascade=foreground', '--timeout=90s'])
+  await mustKubectl(['-n', namespace, 'delete', `deployment/${name}`, '--cascade=foreground', '--timeout=60s'])
 }

@@ -30,6 +30,8 @@ export interface Plane extends Client {
   stopApiServer(): Promise<void>
   startApiServer(): Promise<void>
   restartApiServer(): Promise<void>
+  /** Starts the controllers anew: after the API server was away their watches come back within a minute or two. */
+  restartControllers(): Promise<void>
   close(): Promise<void>
 }
 
@@ -115,11 +117,15 @@ async function bringUp(
   await startApiServer()
   say(`kube-apiserver listens on ${url}`)
 
-  const manager = await launch('kube-controller-manager', managerCommand(folder, config, managerPort))
-  started.push(manager)
+  let manager: Running | undefined
+  const startManager = async (): Promise<Running> => {
+    manager = await launch('kube-controller-manager', managerCommand(folder, config, managerPort))
+    started.push(manager)
+    return manager
+  }
   const kubectl: Plane['kubectl'] = (args, { user = 'admin', ...rest } = {}) =>
     runCommand([binary('kubectl'), '--kubeconfig', config, '--context', user, ...args], rest)
-  await prepare(kubectl, client, manager)
+  await prepare(kubectl, client, await startManager())
   say('the controllers run, and the CRDs of Istio and the Gateway API are served')
 
   return {
@@ -135,6 +141,10 @@ async function bringUp(
     restartApiServer: async () => {
       await stopApiServer()
       await startApiServer()
+    },
+    restartControllers: async () => {
+      await manager?.stop()
+      await startManager()
     },
     close: async () => {
       client.close()
