@@ -6,6 +6,7 @@ import { asPlatform, helmAsPlatform, startAcme } from './acme.ts'
 import type { Case, Context } from './context.ts'
 import type { User } from './plane/client.ts'
 import type { KubectlHints } from './plane/plane.ts'
+import { definitionOf } from './samples.ts'
 
 /** What this suite shows. */
 export const name = 'what kubectl apply is told: ways out are refused, the pattern and everything else pass'
@@ -26,24 +27,12 @@ export async function run(context: Context, test: Case): Promise<void> {
 }
 
 /** The kind of installation values, which newer Istio no longer brings. */
-const operators = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'istiooperators.install.istio.io' },
-  spec: {
-    group: 'install.istio.io',
-    names: { kind: 'IstioOperator', plural: 'istiooperators' },
-    scope: 'Namespaced',
-    versions: [
-      {
-        name: 'v1alpha1',
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-}
+const operators = definitionOf({
+  group: 'install.istio.io',
+  kind: 'IstioOperator',
+  plural: 'istiooperators',
+  version: 'v1alpha1',
+})
 
 interface WayOut {
   readonly file: string

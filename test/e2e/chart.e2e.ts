@@ -8,6 +8,7 @@ import { rules } from '../../src/rules/index.ts'
 import { entriesOf, objectsOf, onlyOf, render, type Scenario, scenariosOf, waitingRules } from './chart.ts'
 import type { Case, Context } from './context.ts'
 import type { Item } from './plane/client.ts'
+import { definitionOf } from './samples.ts'
 
 /** What this suite shows. */
 export const name = 'the chart as Helm renders it and the API server takes it'
@@ -26,24 +27,12 @@ export async function run(context: Context, test: Case): Promise<void> {
 }
 
 /** The kind of the Prometheus operator, as far as the chart needs it. */
-const monitors = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'servicemonitors.monitoring.coreos.com' },
-  spec: {
-    group: 'monitoring.coreos.com',
-    names: { kind: 'ServiceMonitor', plural: 'servicemonitors' },
-    scope: 'Namespaced',
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-}
+const monitors = definitionOf({
+  group: 'monitoring.coreos.com',
+  kind: 'ServiceMonitor',
+  plural: 'servicemonitors',
+  version: 'v1',
+})
 
 /** Values that would not do what they say, with what Helm prints. */
 const refused: readonly (readonly [what: string, values: object, why: RegExp])[] = [

@@ -223,7 +223,13 @@ async function runEnd(scene: Scene, test: Case): Promise<void> {
     const wide = await mustKubectl(['get', kinds, '-o=name', '-l', `app.kubernetes.io/instance=${release}`])
     const own = 'all,configmaps,secrets,leases,roles,rolebindings,serviceaccounts,networkpolicies,poddisruptionbudgets'
     const left = await mustKubectl(['-n', namespace, 'get', own, '-o=name'])
-    const standing = ['configmap/kube-root-ca.crt', 'serviceaccount/default']
+    // Every namespace has these, the last two where istiod runs.
+    const standing = [
+      'configmap/kube-root-ca.crt',
+      'serviceaccount/default',
+      'configmap/istio-ca-root-cert',
+      'configmap/istio-ca-crl',
+    ]
     deepEqual(wide.split('\n').filter(Boolean), [])
     deepEqual(
       left

@@ -15,7 +15,7 @@ import {
 } from './guard.ts'
 import type { PodRun } from './plane/podrun.ts'
 import { type Ask, createAsker } from './replica.ts'
-import { approve, closingPolicy, entryFor, pathOf, policyMap } from './samples.ts'
+import { approve, closingPolicy, definitionOf, entryFor, pathOf, policyMap } from './samples.ts'
 
 /** What this suite shows. */
 export const name = 'the policy and the cluster as they change'
@@ -180,24 +180,7 @@ async function lagging<T>({ context }: Scene, work: () => Promise<T>): Promise<T
 
 /** A kind that rules read, whose definition no suite needs and no module brings. */
 const late = { group: 'gateway.networking.x-k8s.io', kind: 'XListenerSet', plural: 'xlistenersets' }
-const lateDefinition = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: `${late.plural}.${late.group}` },
-  spec: {
-    group: late.group,
-    names: { kind: late.kind, plural: late.plural },
-    scope: 'Namespaced',
-    versions: [
-      {
-        name: 'v1alpha1',
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-}
+const lateDefinition = definitionOf({ ...late, version: 'v1alpha1' })
 
 /** Returns whether every replica knows the late kind not to be installed. */
 function isAbsent(scene: Scene): Promise<boolean> {

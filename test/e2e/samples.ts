@@ -83,3 +83,27 @@ export function pathOf({ apiVersion, kind, metadata: { namespace } }: Sample): s
   const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
   return `${root}/${namespace === undefined ? '' : `namespaces/${namespace}/`}${plural.toLowerCase()}`
 }
+
+/** A namespaced kind that a suite defines, of which the API server shall ask nothing. */
+export interface Definable {
+  readonly group: string
+  readonly kind: string
+  readonly plural: string
+  readonly version: string
+}
+
+/** Returns the definition of a kind whose objects may hold anything. */
+export function definitionOf({ group, kind, plural, version }: Definable): Sample {
+  const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } }
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      names: { kind, plural },
+      scope: 'Namespaced',
+      versions: [{ name: version, served: true, storage: true, schema }],
+    },
+  }
+}

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 
 /** The folder in which everything that was built stays, outside of the project. */
 export const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'sallyport', 'e2e')
@@ -97,13 +97,14 @@ export function partFolder(part: Part): string {
 /** Parts that a folder of envtest's brings too. */
 const assets: readonly Part[] = ['etcd', 'kube-apiserver', 'kubectl']
 
-/** Returns the path of a part in the folder that KUBEBUILDER_ASSETS names, if it is one of those found there. */
+/** Returns where the environment says that a part is: KUBEBUILDER_ASSETS is a folder, HELM a path, such as that of Helm 3. */
 export function assetOf(part: Part): string | undefined {
-  const folder = process.env['KUBEBUILDER_ASSETS'] ?? ''
+  const { KUBEBUILDER_ASSETS: folder = '', HELM: helm = '' } = process.env
+  if (part === 'helm' && helm !== '') return resolve(helm)
   return folder !== '' && assets.includes(part) ? join(folder, part) : undefined
 }
 
-/** Returns the path of a binary, from KUBEBUILDER_ASSETS or from the cache. */
+/** Returns the path of a binary, from the environment or from the cache. */
 export function binary(part: Exclude<Part, 'manifests'>): string {
   return assetOf(part) ?? join(partFolder(part), part)
 }

@@ -32,8 +32,8 @@ function findGo(): string {
 function isThere(part: Part, goVersion: string, say: (line: string) => void): boolean {
   const asset = assetOf(part)
   if (asset !== undefined) {
-    if (!existsSync(asset)) throw new Error(`KUBEBUILDER_ASSETS has no ${part}: ${asset}`)
-    say(`${part}: uses ${asset}, as KUBEBUILDER_ASSETS says`)
+    if (!existsSync(asset)) throw new Error(`the environment names a ${part} that is not there: ${asset}`)
+    say(`${part}: uses ${asset}, as the environment says`)
     return true
   }
   const stamp = join(partFolder(part), 'go')
